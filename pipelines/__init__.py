@@ -1,0 +1,1 @@
+"""How each model is assembled: one module per model, shared stages in `pipelines.common`."""

@@ -1,0 +1,204 @@
+"""`ModelConfig` says what a pipeline makes, `RunConfig` says where and how one run of it takes place.
+
+Nothing here imports TensorFlow, so that listing and explaining models stays instant.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.common.errors import UsageError
+
+DATA_KINDS = ("sample", "full", "path")
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """The end of an "unknown name" message: the closest known name, or all of them."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(known))}."
+
+
+@dataclasses.dataclass(frozen=True)
+class Download:
+    """One file of a data set.
+
+    Attributes:
+        file: its name in the data folder, as published (it may end in .gz).
+        url: where it is published.
+        sha256: of the file's content once decompressed, so that a re-compressed mirror counts as the same data.
+        size: bytes to download, for the progress bar.
+    """
+
+    file: str
+    url: str
+    sha256: str
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """Raw data a model learns from.
+
+    Attributes:
+        name: the folder it has in the cache and under $DARSENA_DATA.
+        description: one line: what the sample is, what the full data is.
+        formats: what `--data PATH` may point to, shown by `darsena run MODEL --help`.
+        write_sample: writes the embedded sample into an empty folder, in one of those formats.
+        downloads: the files of the full data.
+    """
+
+    name: str
+    description: str
+    formats: str
+    write_sample: Callable[[Path], None]
+    downloads: tuple[Download, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """A bound that the Evaluator holds a metric to before a model is blessed.
+
+    Attributes:
+        metric: TFMA's name of the metric, e.g. "SparseCategoricalAccuracy".
+        sample: the bound on the embedded sample, and on a user's own data.
+        full: the bound on the full data.
+        higher_is_better: whether the bound is a floor or a ceiling.
+        tolerance: how much worse than the model that is served now the candidate may be.
+    """
+
+    metric: str
+    sample: float
+    full: float
+    higher_is_better: bool = True
+    tolerance: float = 0.0
+
+    def bound(self, data_kind: str) -> float:
+        """The bound for "sample", "full" or "path" data."""
+        return self.full if data_kind == "full" else self.sample
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """What a pipeline makes; one per module in `pipelines/`, as its `MODEL`.
+
+    Attributes:
+        name: of the module here, of the trainer module and of the schema folder.
+        learns: one line for `darsena list`.
+        data: the raw data.
+        reference: the published figure to match, one line.
+        label: the feature that holds the label.
+        hparams: hyperparameters and their defaults; `--set` takes these names only, with values of the same type.
+        gates: bounds on metrics; all must hold.
+        metrics: further TFMA metrics to compute and report.
+        slices: features to report the metrics by, besides overall.
+        class_names: names of the classes in the order of the model's outputs, where it has classes.
+        version: raised when the meaning of the model's inputs or outputs changes.
+    """
+
+    name: str
+    learns: str
+    data: DataSet
+    reference: str
+    label: str
+    hparams: Mapping[str, Any]
+    gates: tuple[Gate, ...]
+    metrics: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    version: int = 1
+
+    @property
+    def trainer_module(self) -> str:
+        """Dotted path of the module with preprocessing_fn, build_model, run_fn and tuner_fn."""
+        return f"trainer_modules.{self.name}"
+
+    @property
+    def schema_dir(self) -> Path:
+        """Folder of the curated schema."""
+        return Path(__file__).resolve().parents[2] / "schemas" / self.name
+
+    def with_overrides(self, overrides: Mapping[str, str]) -> dict[str, Any]:
+        """The hyperparameters with `name=value` overrides applied.
+
+        Args:
+            overrides: names and values as typed.
+
+        Returns:
+            All hyperparameters, the overridden ones converted to the type of their default.
+
+        Raises:
+            UsageError: a name is unknown, or a value is not of the default's type.
+        """
+        merged = dict(self.hparams)
+        for name, text in overrides.items():
+            if name not in merged:
+                raise UsageError(f"{self.name} has no hyperparameter {name!r}. {suggestion(name, list(merged))}")
+            kind = type(merged[name])
+            try:
+                merged[name] = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+            except (ValueError, KeyError):
+                raise UsageError(f"expected {name} to be of type {kind.__name__} (default {merged[name]}), received {text!r}.") from None
+        return merged
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """The raw data of one run: a folder or file of raw inputs that is there, and what it is.
+
+    Attributes:
+        kind: one of DATA_KINDS.
+        path: the folder or file.
+        pattern: glob, relative to `path` (or to its folder, for a file), of the files that are read.
+    """
+
+    kind: str
+    path: Path
+    pattern: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """The model that is served now, which a candidate must not be worse than.
+
+    Attributes:
+        version: of the release.
+        model_uri: of the Trainer's Model artifact it was pushed from.
+        recipe: fingerprint of everything that went into it.
+    """
+
+    version: int
+    model_uri: str
+    recipe: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Where and how one run takes place.
+
+    Attributes:
+        root: the folder that holds everything runs leave behind (see docs/architecture.md for its layout).
+        data: the raw data.
+        hparams: every hyperparameter of the model.
+        seed: of all pseudo-random choices of the run.
+        runner: "local" (one component after the other) or "beam" (TFX's Beam orchestrator).
+        strategy: name of the tf.distribute strategy, see trainer_modules/common/strategies.py.
+        tune: whether to search hyperparameters first.
+        trials: at most how many trials such a search makes.
+        cache: whether components may be answered by an earlier run.
+        baseline: the model that is served now, if any.
+    """
+
+    root: Path
+    data: Data
+    hparams: Mapping[str, Any]
+    seed: int = 42
+    runner: str = "local"
+    strategy: str = "default"
+    tune: bool = False
+    trials: int = 5
+    cache: bool = True
+    baseline: Baseline | None = None

@@ -1,0 +1,25 @@
+"""Errors of the command line, each with the exit code it ends in (documented in docs/cli.md)."""
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """What `darsena` ends with."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_BLESSED = 3
+    DATA_REJECTED = 4
+
+
+class DarsenaError(Exception):
+    """An expected failure: its message is one line that says what was expected, what was received and what to do."""
+
+    exit_code = ExitCode.FAILED
+
+
+class UsageError(DarsenaError):
+    """The command was called with something it does not know or cannot take."""
+
+    exit_code = ExitCode.USAGE

@@ -1,0 +1,1 @@
+"""A local server and client that speak the TF Serving API."""

@@ -1,0 +1,1 @@
+"""Input data, training, distribution strategies and signatures shared by every trainer module."""
