@@ -1,0 +1,36 @@
+"""AnomalyGate: TFX's ExampleValidator records anomalies and lets the run go on; this stops it."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import artifact, component_spec, standard_artifacts
+
+from components.anomaly_gate.executor import Executor
+
+
+class DataBlessing(artifact.Artifact):
+    """Says that the data had no anomalies; kept in `DATA_BLESSED`."""
+
+    TYPE_NAME = "darsena.DataBlessing"
+
+
+class AnomalyGateSpec(component_spec.ComponentSpec):
+    """Interface of AnomalyGate."""
+
+    PARAMETERS = {"code_fingerprint": component_spec.ExecutionParameter(type=str)}  # noqa: RUF012 (TFX's interface)
+    INPUTS = {"anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies)}  # noqa: RUF012
+    OUTPUTS = {"blessing": component_spec.ChannelParameter(type=DataBlessing)}  # noqa: RUF012
+
+
+class AnomalyGate(base_component.BaseComponent):
+    """Fails with DataRejected when a split has anomalies.
+
+    Args:
+        anomalies: of every split, from ExampleValidator.
+        code_fingerprint: enters the cache key.
+    """
+
+    SPEC_CLASS = AnomalyGateSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(self, anomalies: types.BaseChannel, code_fingerprint: str):
+        super().__init__(AnomalyGateSpec(anomalies=anomalies, code_fingerprint=code_fingerprint, blessing=types.Channel(type=DataBlessing)))

@@ -1,0 +1,1 @@
+"""Brings a reviewed schema into the pipeline."""

@@ -1,0 +1,49 @@
+"""From a model's gates, metrics and slices to TFMA's EvalConfig."""
+
+from tensorflow_model_analysis.proto import config_pb2
+
+from pipelines.common.config import Gate, ModelConfig
+
+SIGNATURE = "examples"
+
+
+def eval_config(model: ModelConfig, data_kind: str, with_baseline: bool) -> config_pb2.EvalConfig:
+    """What the Evaluator computes and what it holds the model to.
+
+    Args:
+        model: its label, gates, metrics and slices.
+        data_kind: "sample", "full" or "path": which bounds apply.
+        with_baseline: whether there is a served model to compare with.
+
+    Returns:
+        Metrics overall and by slice with 95% confidence intervals; a value threshold for each gate and, with a baseline, a
+        change threshold.
+    """
+    specs = [config_pb2.ModelSpec(signature_name=SIGNATURE, label_key=model.label)]
+    if with_baseline:
+        specs.append(config_pb2.ModelSpec(name="baseline", signature_name=SIGNATURE, label_key=model.label, is_baseline=True))
+    metrics = [config_pb2.MetricConfig(class_name=gate.metric, threshold=threshold(gate, data_kind, with_baseline)) for gate in model.gates]
+    metrics += [config_pb2.MetricConfig(class_name=name) for name in ("ExampleCount", *model.metrics)]
+    if model.class_names:
+        metrics.append(config_pb2.MetricConfig(class_name="MultiClassConfusionMatrixPlot", config='{"num_thresholds": 1}'))
+    slices = [config_pb2.SlicingSpec(), *(config_pb2.SlicingSpec(feature_keys=[feature]) for feature in model.slices)]
+    config = config_pb2.EvalConfig(model_specs=specs, metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)], slicing_specs=slices)
+    config.options.compute_confidence_intervals.value = True
+    config.options.confidence_intervals.method = config_pb2.ConfidenceIntervalOptions.JACKKNIFE
+    return config
+
+
+def threshold(gate: Gate, data_kind: str, with_baseline: bool) -> config_pb2.MetricThreshold:
+    """The bound of a gate and, with a baseline, how much worse than it the candidate may be."""
+    result = config_pb2.MetricThreshold()
+    if gate.higher_is_better:
+        result.value_threshold.lower_bound.value = gate.bound(data_kind)
+    else:
+        result.value_threshold.upper_bound.value = gate.bound(data_kind)
+    if with_baseline:
+        change = result.change_threshold
+        change.direction = (
+            config_pb2.MetricDirection.HIGHER_IS_BETTER if gate.higher_is_better else config_pb2.MetricDirection.LOWER_IS_BETTER
+        )
+        change.absolute.value = -gate.tolerance if gate.higher_is_better else gate.tolerance
+    return result

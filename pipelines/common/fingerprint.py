@@ -1,0 +1,71 @@
+"""Fingerprints of source code, so that TFX's cache sees edits of code that it only knows by a dotted name."""
+
+import ast
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = ("pipelines", "components", "trainer_modules", "serving", "reporting")
+
+
+def source_files(module: str) -> dict[str, str]:
+    """A module of this project and all it imports from this project, directly or not.
+
+    Args:
+        module: dotted path.
+
+    Returns:
+        SHA-256 by path relative to the repository, sorted.
+    """
+    found: dict[str, str] = {}
+    pending = [module]
+    while pending:
+        path = module_path(pending.pop())
+        if path is None or (name := str(path.relative_to(REPOSITORY))) in found:
+            continue
+        found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        pending += imports(path)
+    return dict(sorted(found.items()))
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def code_fingerprint(module: str) -> str:
+    """One hash over `source_files(module)`."""
+    return fingerprint(source_files(module))
+
+
+def data_fingerprint(folder: Path, pattern: str) -> str:
+    """One hash over the names, sizes and times of change of the files that match: quick, and it sees any rewriting."""
+    return fingerprint(
+        [[str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(folder.glob(pattern))]
+    )
+
+
+def module_path(module: str) -> Path | None:
+    """The file of a module of this project; None for any other module, and for names that are no modules."""
+    if module.split(".")[0] not in PACKAGES:
+        return None
+    base = REPOSITORY.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Dotted names that a file imports: modules, and each `from module import name` also as module.name."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(names)

@@ -1,0 +1,197 @@
+"""The stages of a pipeline as functions over TFX components, and the standard pipeline that calls them.
+
+A model that needs another graph composes the stages itself in `pipelines/<model>.py`.
+"""
+
+import json
+from collections.abc import Sequence
+
+from components.image_example_gen.component import ImageExampleGen
+from components.mistakes.component import Mistakes
+from components.pusher.component import Pusher
+from components.serving_validator.component import ServingValidator
+from components.tflite_exporter.component import TFLiteExporter
+from tfx.components.evaluator.component import Evaluator
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.trainer.component import Trainer
+from tfx.components.transform.component import Transform
+from tfx.components.tuner.component import Tuner
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.importer import Importer
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import trainer_pb2, transform_pb2
+from tfx.types import standard_artifacts
+from tfx.types.channel import BaseChannel
+
+from components.anomaly_gate.component import AnomalyGate
+from components.curated_schema.component import CuratedSchema
+from pipelines.common.config import ModelConfig, RunConfig
+from pipelines.common.eval_config import eval_config
+from pipelines.common.fingerprint import code_fingerprint
+from pipelines.common.layout import artifacts_dir, metadata_path, serving_dir
+from pipelines.common.recipe import recipe
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+# Named outright: Beam's default tries to download another runner. The image is never used; naming one keeps TFX from
+# building a source distribution of itself for workers that do not exist.
+BEAM_ARGS = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner", "--sdk_container_image=unused"]
+
+
+def ingest(model: ModelConfig, run: RunConfig) -> ImageExampleGen:
+    """Raw data to tf.Examples in three splits, disjoint by content: train, validation and test."""
+    return ImageExampleGen(
+        input_base=str(run.data.path),
+        pattern=run.data.pattern,
+        class_names=model.class_names,
+        code_fingerprint=code_fingerprint("components.image_example_gen.executor"),
+    )
+
+
+def validate(model: ModelConfig, examples: BaseChannel) -> tuple[CuratedSchema, StatisticsGen, ExampleValidator, AnomalyGate]:
+    """Statistics of every split, held to the curated schema; anomalies stop the run."""
+    schema = CuratedSchema(model.schema_dir / "schema.pbtxt").with_id("ImportSchemaGen")
+    statistics = StatisticsGen(examples, schema=schema.outputs["schema"])
+    validator = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
+    gate = AnomalyGate(validator.outputs["anomalies"], code_fingerprint("components.anomaly_gate.executor"))
+    return schema, statistics, validator, gate
+
+
+def transform(model: ModelConfig, examples: BaseChannel, schema: BaseChannel, gate: AnomalyGate) -> Transform:
+    """Full-pass analysis of the training split into a graph from raw features to the model's.
+
+    The transformed examples are not written out: the Trainer applies the graph as it reads, which costs less than a copy.
+    """
+    node = Transform(
+        examples,
+        schema,
+        preprocessing_fn=f"{model.trainer_module}.preprocessing_fn",
+        splits_config=transform_pb2.SplitsConfig(analyze=[TRAIN]),
+        materialize=False,
+        disable_statistics=True,
+        custom_config={"code_fingerprint": code_fingerprint(model.trainer_module)},
+    )
+    node.add_upstream_node(gate)
+    return node
+
+
+def train(
+    model: ModelConfig, run: RunConfig, examples: BaseChannel, transform_graph: BaseChannel, schema: BaseChannel
+) -> tuple[Trainer, list[BaseNode]]:
+    """The Trainer, after a hyperparameter search if one is asked for; the second value lists the search's nodes."""
+    config = {
+        "hparams": dict(run.hparams),
+        "seed": run.seed,
+        "strategy": run.strategy,
+        "code_fingerprint": code_fingerprint(model.trainer_module),
+    }
+    train_args, eval_args = trainer_pb2.TrainArgs(splits=[TRAIN]), trainer_pb2.EvalArgs(splits=[VALIDATION])
+    search: list[Tuner] = []
+    if run.tune:
+        search = [
+            Tuner(
+                examples,
+                schema=schema,
+                transform_graph=transform_graph,
+                tuner_fn=f"{model.trainer_module}.tuner_fn",
+                train_args=train_args,
+                eval_args=eval_args,
+                custom_config=config | {"trials": run.trials},
+            )
+        ]
+    trainer = Trainer(
+        examples=examples,
+        transform_graph=transform_graph,
+        schema=schema,
+        run_fn=f"{model.trainer_module}.run_fn",
+        train_args=train_args,
+        eval_args=eval_args,
+        hyperparameters=search[0].outputs["best_hyperparameters"] if search else None,
+        custom_config=config,
+    )
+    return trainer, list(search)
+
+
+def evaluate(
+    model: ModelConfig, run: RunConfig, examples: BaseChannel, schema: BaseChannel, candidate: BaseChannel
+) -> tuple[Evaluator, list[BaseNode]]:
+    """Metrics on the test split against the gates and the served model; the second value lists what goes with the Evaluator."""
+    baseline = []
+    if run.baseline:
+        baseline = [Importer(source_uri=run.baseline.model_uri, artifact_type=standard_artifacts.Model).with_id("ServedModel")]
+    evaluator = Evaluator(
+        examples,
+        candidate,
+        baseline_model=baseline[0].outputs["result"] if baseline else None,
+        eval_config=eval_config(model, run.data.kind, with_baseline=bool(baseline)),
+        schema=schema,
+        example_splits=[TEST],
+    )
+    mistakes = Mistakes(
+        examples=examples,
+        model=candidate,
+        split=TEST,
+        label=model.label,
+        class_names=json.dumps(model.class_names),
+        code_fingerprint=code_fingerprint("components.mistakes.executor"),
+    )
+    return evaluator, [*baseline, mistakes]
+
+
+def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: Trainer, blessing: BaseChannel) -> list[BaseNode]:
+    """Exports, the check that they and the C++ loader answer as the trained model did, and the push."""
+    exporter = TFLiteExporter(
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        examples=examples,
+        blessing=blessing,
+        code_fingerprint=code_fingerprint("components.tflite_exporter.executor"),
+    )
+    validator = ServingValidator(
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        exports=exporter.outputs["exports"],
+        blessing=blessing,
+        code_fingerprint=code_fingerprint("components.serving_validator.executor"),
+    )
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        model_blessing=blessing,
+        infra_blessing=validator.outputs["blessing"],
+        exports=exporter.outputs["exports"],
+        serving_dir=str(serving_dir(run.root, model.name)),
+        lineage=json.dumps({"recipe": recipe(model, run), "baseline": run.baseline and vars(run.baseline)}),
+        code_fingerprint=code_fingerprint("components.pusher.executor"),
+    )
+    return [exporter, validator, pusher]
+
+
+def standard_pipeline(model: ModelConfig, run: RunConfig) -> Pipeline:
+    """All stages, from raw data to a pushed version."""
+    example_gen = ingest(model, run)
+    examples = example_gen.outputs["examples"]
+    schema_gen, statistics, validator, gate = validate(model, examples)
+    schema = schema_gen.outputs["schema"]
+    transformer = transform(model, examples, schema, gate)
+    trainer, search = train(model, run, examples, transformer.outputs["transform_graph"], schema)
+    evaluator, beside = evaluate(model, run, examples, schema, trainer.outputs["model"])
+    released = release(model, run, examples, trainer, evaluator.outputs["blessing"])
+    return assemble(
+        model, run, [example_gen, schema_gen, statistics, validator, gate, transformer, *search, trainer, *beside, evaluator, *released]
+    )
+
+
+def assemble(model: ModelConfig, run: RunConfig, nodes: Sequence[BaseNode]) -> Pipeline:
+    """Nodes to a pipeline whose metadata and artifacts lie under the root."""
+    store = metadata_path(run.root, model.name)
+    return Pipeline(
+        pipeline_name=model.name,
+        pipeline_root=str(artifacts_dir(run.root, model.name)),
+        components=list(nodes),
+        enable_cache=run.cache,
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(store)),
+        beam_pipeline_args=BEAM_ARGS,
+    )

@@ -1,0 +1,226 @@
+"""One run of a model's pipeline: lock, compile, run, verdict, record, report."""
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from tfx.dsl.compiler.compiler import Compiler
+from tfx.proto.orchestration import pipeline_pb2
+
+from components.errors import DataRejected
+from pipelines.common import fingerprint, recipe, runners, verdicts
+from pipelines.common.config import ModelConfig, RunConfig
+from pipelines.common.errors import DarsenaError, ExitCode
+from pipelines.common.layout import artifacts_dir, metadata_path, runs_dir
+from pipelines.common.metadata_store import MetadataStore, NodeOutcome
+from reporting.html import write_report
+
+LIBRARIES = ("tfx", "tensorflow", "keras", "apache-beam", "tensorflow-transform", "tensorflow-model-analysis", "ai-edge-litert", "numpy")
+
+
+class Progress(Protocol):
+    """Shows a run while it goes on."""
+
+    def started(self, node_id: str) -> None:
+        """A node starts."""
+
+    def finished(self, node_id: str, state: str, seconds: float, note: str = "") -> None:
+        """A node ended in `state`."""
+
+
+class RunObserver:
+    """Times the nodes of a run, passes them on to the progress display, and keeps the first error.
+
+    Args:
+        pipeline: name of the pipeline.
+        store: to ask whether a node was cached.
+        progress: the display.
+    """
+
+    def __init__(self, pipeline: str, store: MetadataStore, progress: Progress):
+        self.after = store.last_execution()
+        self.seconds: dict[str, float] = {}
+        self.error: tuple[str, Exception] | None = None
+        self._pipeline, self._store, self._progress = pipeline, store, progress
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def node(self, node_id: str) -> Iterator[None]:
+        """Surrounds the launch of a node."""
+        self._progress.started(node_id)
+        started = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            with self._lock:
+                self.error = self.error or (node_id, error)
+                self.seconds[node_id] = time.perf_counter() - started
+            self._progress.finished(node_id, "failed", self.seconds[node_id])
+            raise
+        with self._lock:
+            self.seconds[node_id] = time.perf_counter() - started
+            state = self._store.outcomes(self._pipeline, [node_id], self.after)[node_id].state
+        self._progress.finished(node_id, state, self.seconds[node_id])
+
+
+def graph_of(ir: pipeline_pb2.Pipeline) -> list[tuple[str, list[str]]]:
+    """The nodes of a compiled pipeline in order, each with those it waits for."""
+    return [(node.pipeline_node.node_info.id, sorted(node.pipeline_node.upstream_nodes)) for node in ir.nodes]
+
+
+def prepare(model: ModelConfig, run: RunConfig) -> tuple[RunConfig, pipeline_pb2.Pipeline]:
+    """Looks up what is served now and compiles the pipeline.
+
+    Returns:
+        The run with its baseline, and TFX's intermediate representation.
+    """
+    run = dataclasses.replace(run, baseline=recipe.find_baseline(model, run))
+    pipeline = importlib.import_module(f"pipelines.{model.name}").create_pipeline(run)
+    return run, Compiler().compile(pipeline)
+
+
+def execute(model: ModelConfig, run: RunConfig, ir: pipeline_pb2.Pipeline, progress: Progress) -> dict[str, Any]:
+    """Runs a compiled pipeline and records how it went.
+
+    Args:
+        model: what to make.
+        run: where and how.
+        ir: from `prepare`.
+        progress: shows the nodes as they go.
+
+    Returns:
+        The record, as in run.json (docs/architecture.md); its `exit_code` is the command's.
+
+    Raises:
+        DarsenaError: another run of the model is going on under the same root.
+    """
+    with locked(run.root, model.name):
+        store = MetadataStore(metadata_path(run.root, model.name))
+        store.repair(artifacts_dir(run.root, model.name))
+        started = datetime.datetime.now(datetime.UTC)
+        folder = new_folder(runs_dir(run.root, model.name), started)
+        record = describe(model, run, started, folder.name)
+        observer = RunObserver(model.name, store, progress)
+        record["nodes"] = node_records(ir, observer, {})
+        write_record(folder, record)
+
+        # What a node raises is any exception: it becomes the run's verdict, with the traceback kept beside the record.
+        try:
+            runners.run(ir, run.runner, observer)
+        except Exception as error:  # noqa: BLE001
+            observer.error = observer.error or ("pipeline", error)
+        outcomes = store.outcomes(model.name, [node_id for node_id, _ in graph_of(ir)], observer.after)
+        record["nodes"] = node_records(ir, observer, outcomes)
+        record |= verdicts.judge(model, run, outcomes, observer.error)
+        finished = datetime.datetime.now(datetime.UTC)
+        record |= {"finished": finished.isoformat(), "seconds": round((finished - started).total_seconds(), 2)}
+        record["report"] = str(folder / "report.html")
+        write_record(folder, record)
+        write_report(record, folder / "report.html")
+    return record
+
+
+@contextlib.contextmanager
+def locked(root: Path, model: str) -> Iterator[None]:
+    """Holds the model's lock under the root: one run at a time.
+
+    Raises:
+        DarsenaError: another process holds it.
+    """
+    path = runs_dir(root, model) / ".lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DarsenaError(f"expected no other run of {model} under {root}, one is going on. Wait for it, or use another --root.") from None
+        yield
+
+
+def new_folder(runs: Path, started: datetime.datetime) -> Path:
+    """Makes the run's folder, named by its start in UTC; a second run in one second gets a suffix."""
+    name = started.strftime("%Y%m%d-%H%M%S")
+    for candidate in (name, *(f"{name}-{number}" for number in range(2, 1000))):
+        with contextlib.suppress(FileExistsError):
+            (runs / candidate).mkdir()
+            return runs / candidate
+    raise DarsenaError(f"expected to name a new run {name} in {runs}, all its names are taken.")
+
+
+def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run_id: str) -> dict[str, Any]:
+    """The part of the record that is known when the run starts."""
+    return {
+        "schema": 1,
+        "run_id": run_id,
+        "model": model.name,
+        "learns": model.learns,
+        "reference": model.reference,
+        "started": started.isoformat(),
+        "finished": None,
+        "seconds": None,
+        "verdict": "running",
+        "exit_code": None,
+        "reason": "",
+        "config": {
+            "data": run.data.kind,
+            "data_path": str(run.data.path),
+            "data_fingerprint": fingerprint.data_fingerprint(run.data.path, run.data.pattern),
+            "runner": run.runner,
+            "strategy": run.strategy,
+            "seed": run.seed,
+            "hparams": dict(run.hparams),
+            "tune": run.tune,
+            "cache": run.cache,
+        },
+        "label": model.label,
+        "class_names": list(model.class_names),
+        "code": fingerprint.source_files(model.trainer_module),
+        "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in LIBRARIES}},
+        "machine": {"cpus": os.cpu_count(), "platform": platform.platform()},
+        "nodes": [],
+        "gates": [],
+        "pushed": None,
+    }
+
+
+def node_records(ir: pipeline_pb2.Pipeline, observer: RunObserver, outcomes: dict[str, NodeOutcome]) -> list[dict[str, Any]]:
+    """State, time and outputs of every node of the graph."""
+    failed = observer.error is not None
+    records = []
+    for node_id, upstream in graph_of(ir):
+        outcome = outcomes.get(node_id)
+        error = str(observer.error[1]) if observer.error and observer.error[0] == node_id else None
+        records.append(
+            {
+                "id": node_id,
+                "upstream": upstream,
+                "state": "failed" if error is not None else outcome.state if outcome else "skipped" if failed else "pending",
+                "seconds": round(observer.seconds[node_id], 3) if node_id in observer.seconds else None,
+                "error": error,
+                "outputs": outcome.outputs if outcome else {},
+            }
+        )
+    return records
+
+
+def write_record(folder: Path, record: dict[str, Any]) -> None:
+    """Writes run.json in one step, so that a reader never sees half of it."""
+    staged = folder / ".run.json"
+    staged.write_text(json.dumps(record, indent=1, default=str))
+    staged.replace(folder / "run.json")
+
+
+def exit_code(error: Exception) -> ExitCode:
+    """What an error of a node means for the command."""
+    return ExitCode.DATA_REJECTED if isinstance(error, DataRejected) else ExitCode.FAILED

@@ -1,0 +1,108 @@
+"""The serving signatures against TFT's own layer and the Keras model, with analysers and a vocabulary in the graph."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from tests.transform_fixture import analyse
+from trainer_modules.common import signatures
+from trainer_modules.common.decoding import decode_pixels
+
+SCHEMA = """
+default_environment: "TRAINING" default_environment: "SERVING"
+feature { name: "image" type: BYTES presence { min_fraction: 1.0 } shape {} image_domain {} }
+feature { name: "colour" type: BYTES presence { min_fraction: 1.0 } shape {} }
+feature { name: "weight" type: FLOAT presence { min_fraction: 1.0 } shape {} }
+feature { name: "label" type: INT presence { min_fraction: 1.0 } shape {} not_in_environment: "SERVING" }
+"""
+COLOURS = ["red", "green", "red", "blue", "red", "green"]
+
+
+def preprocessing_fn(inputs):
+    pixels = tf.cast(decode_pixels("image", inputs["image"], (2, 3)), tf.float32)
+    return {
+        "image": pixels - tft.mean(pixels),
+        "colour": tft.compute_and_apply_vocabulary(inputs["colour"], num_oov_buckets=1),
+        "weight": tft.scale_to_z_score(inputs["weight"]),
+        "label": inputs["label"],
+    }
+
+
+def example(image, colour, weight, label=None):
+    features = {
+        "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image.tobytes()])),
+        "colour": tf.train.Feature(bytes_list=tf.train.BytesList(value=[colour.encode()])),
+        "weight": tf.train.Feature(float_list=tf.train.FloatList(value=[weight])),
+    }
+    if label is not None:
+        features["label"] = tf.train.Feature(int64_list=tf.train.Int64List(value=[label]))
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (len(COLOURS), 2, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def exported(images, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("signatures")
+    rows = [example(image, colour, float(i), i % 2) for i, (image, colour) in enumerate(zip(images, COLOURS, strict=True))]
+    transform, schema = analyse(preprocessing_fn, SCHEMA, rows, folder / "transform")
+    inputs = {
+        "image": keras.Input((2, 3), name="image"),
+        "colour": keras.Input((), name="colour", dtype="int64"),
+        "weight": keras.Input((), name="weight"),
+    }
+    keras.utils.set_random_seed(1)
+    parts = [keras.layers.Flatten()(inputs["image"]), keras.layers.Embedding(5, 2)(inputs["colour"]), keras.layers.Reshape((1,))(inputs["weight"])]
+    model = keras.Model(inputs, keras.layers.Dense(3, name="scores")(keras.layers.Concatenate()(parts)))
+    serving = signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
+    signatures.export(model, serving, folder / "model")
+    layer = transform.transform_features_layer()
+    return model, layer, tf.saved_model.load(str(folder / "model")).signatures
+
+
+@pytest.fixture(scope="module")
+def expected(exported, images):
+    """What the Keras model says of TFT's own layer's output."""
+    model, layer, _ = exported
+    raw = {"image": tf.constant([image.tobytes() for image in images]), "colour": tf.constant(COLOURS), "weight": tf.range(6, dtype=tf.float32)}
+    return model(layer(raw)).numpy()
+
+
+def test_examples_signature_runs_the_transform_graph(exported, expected, images):
+    rows = [example(image, colour, float(i)) for i, (image, colour) in enumerate(zip(images, COLOURS, strict=True))]
+    got = exported[2]["examples"](examples=tf.constant(rows))["scores"]
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_named_tensors_enter_where_features_are_decoded(exported, expected, images):
+    signature = exported[2]["serving_default"]
+    specs = {name: (spec.dtype, spec.shape.as_list()) for name, spec in signature.structured_input_signature[1].items()}
+    assert specs == {"image": (tf.uint8, [None, 2, 3]), "colour": (tf.string, [None]), "weight": (tf.float32, [None])}
+    got = signature(image=tf.constant(images), colour=tf.constant(COLOURS), weight=tf.range(6, dtype=tf.float32))["scores"]
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_decode_gives_the_inputs_of_serving_default(exported, images):
+    rows = [example(image, colour, float(i)) for i, (image, colour) in enumerate(zip(images, COLOURS, strict=True))]
+    got = exported[2]["decode"](examples=tf.constant(rows))
+    np.testing.assert_array_equal(got["image"], images)
+    assert [colour.decode() for colour in got["colour"].numpy()] == COLOURS
+    np.testing.assert_array_equal(got["weight"], np.arange(6, dtype=np.float32))
+
+
+def test_an_image_of_another_size_is_refused(exported, images):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        exported[2]["examples"](examples=tf.constant([example(images[0][:, :2], "red", 0.0)]))
+
+
+def test_an_unknown_word_goes_to_the_out_of_vocabulary_bucket(exported, images):
+    model, layer, loaded = exported
+    named = {"image": tf.constant(images[:1]), "weight": tf.constant([0.0])}
+    unknown = loaded["serving_default"](colour=tf.constant(["mauve"]), **named)["scores"]
+    raw = {"image": tf.constant([images[0].tobytes()]), "colour": tf.constant(["also unknown"]), "weight": tf.constant([0.0])}
+    np.testing.assert_allclose(unknown, model(layer(raw)), atol=1e-6)

@@ -1,0 +1,128 @@
+"""Training under a distribution strategy, from the Trainer component's arguments to a SavedModel and its history."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.utils import io_utils
+
+from trainer_modules.common import signatures
+from trainer_modules.common.input_data import Rows, load_rows, ordered_batches, read_examples, shuffled_batches, steps_per_execution
+from trainer_modules.common.strategies import make_strategy
+
+if TYPE_CHECKING:
+    from tfx.components.trainer.fn_args_utils import FnArgs
+
+Hparams = Mapping[str, Any]
+BuildModel = Callable[[Hparams], keras.Model]
+
+EVALUATION_BATCH = 2048
+GOLDEN_EXAMPLES = 256
+
+
+def run(fn_args: FnArgs, build_model: BuildModel, label: str) -> None:
+    """What a model's run_fn does: trains, exports, and records how it went.
+
+    Writes the SavedModel to `fn_args.serving_model_dir`, and to `fn_args.model_run_dir` `history.json` and `golden/`: raw
+    examples with the in-memory model's answers, which exports are later held to (docs/architecture.md).
+
+    Args:
+        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed` and `strategy`, and the best of a search, if
+            there was one, replaces hyperparameters of the same name.
+        build_model: makes the compiled model from hyperparameters.
+        label: name of the label among the transformed features.
+    """
+    config = fn_args.custom_config
+    hparams = dict(config["hparams"]) | tuned_values(fn_args.hyperparameters)
+    transform = tft.TFTransformOutput(fn_args.transform_output)
+    train = load_rows(fn_args.train_files, transform, label)
+    validation = load_rows(fn_args.eval_files, transform, label)
+
+    model, history = fit(build_model, hparams, train, validation, seed=config["seed"], strategy=config["strategy"])
+
+    # The export is a copy in plain float32 variables, whatever strategy or precision trained them.
+    keras.config.set_dtype_policy("float32")
+    exported = build_model(hparams)
+    exported.set_weights(model.get_weights())
+    schema = io_utils.parse_pbtxt_file(fn_args.schema_path, schema_pb2.Schema())
+    serving = signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
+    signatures.export(exported, serving, fn_args.serving_model_dir)
+
+    record = Path(fn_args.model_run_dir)
+    record.mkdir(parents=True, exist_ok=True)
+    (record / "history.json").write_text(json.dumps(history | {"hparams": hparams, "parameters": model.count_params()}, indent=1))
+    write_golden(model, validation, fn_args.eval_files, record / "golden")
+
+
+def fit(
+    build_model: BuildModel, hparams: Hparams, train: Rows, validation: Rows, *, seed: int, strategy: str = "default"
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Trains a model.
+
+    Args:
+        build_model: makes the compiled model.
+        hparams: for build_model; `epochs` and `batch_size` (over all replicas) are read here.
+        train: rows to learn from.
+        validation: rows to measure after each epoch.
+        seed: of weights, dropout and the order of rows.
+        strategy: name of a distribution strategy.
+
+    Returns:
+        The trained model, and {epochs, seconds, examples_per_second, replicas, metrics: {name: one value per epoch}}.
+    """
+    keras.utils.set_random_seed(seed)
+    distribution = make_strategy(strategy)
+    with distribution.scope():
+        model = build_model(hparams)
+    batches = shuffled_batches(train, hparams["batch_size"], seed)
+    steps = int(batches.cardinality())
+    if distribution.num_replicas_in_sync > 1:
+        # Neither works over several replicas in Keras 3.
+        model.jit_compile, model.steps_per_execution = False, 1
+    else:
+        model.steps_per_execution = steps_per_execution(steps)
+
+    started = time.perf_counter()
+    history = model.fit(batches, epochs=hparams["epochs"], validation_data=ordered_batches(validation, EVALUATION_BATCH), verbose=0)
+    seconds = time.perf_counter() - started
+    examples = steps * min(hparams["batch_size"], train.count) * hparams["epochs"]
+    return model, {
+        "epochs": hparams["epochs"],
+        "seconds": round(seconds, 3),
+        "examples_per_second": round(examples / seconds, 1),
+        "replicas": distribution.num_replicas_in_sync,
+        "metrics": {name: [float(value) for value in values] for name, values in history.history.items()},
+    }
+
+
+def tuned_values(hyperparameters: Any) -> dict[str, Any]:
+    """The values of the best trial of a search (KerasTuner's config, as the Trainer passes it), or none."""
+    return dict(hyperparameters["values"]) if hyperparameters else {}
+
+
+def write_golden(model: keras.Model, rows: Rows, patterns: list[str], folder: Path) -> None:
+    """Records raw examples and the trained model's answers to them, made in memory.
+
+    Args:
+        model: the trained model.
+        rows: the split, transformed, in file order.
+        patterns: the split's TFRecord files.
+        folder: gets `examples.tfrecord` and `outputs.npz` (float32 arrays by output name).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    count = min(GOLDEN_EXAMPLES, rows.count)
+    with tf.io.TFRecordWriter(str(folder / "examples.tfrecord")) as writer:
+        for example in read_examples(patterns, limit=count).as_numpy_iterator():
+            writer.write(example)
+    first = {name: column[:count] for name, column in rows.features.items()}
+    answers = model(signatures.select(model, first), training=False)
+    np.savez(folder / "outputs.npz", **{model.output_names[0]: np.asarray(answers)})

@@ -1,0 +1,106 @@
+"""Hyperparameter search with KerasTuner, for the Tuner component."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import keras_tuner
+import tensorflow_transform as tft
+
+from trainer_modules.common.input_data import load_rows
+from trainer_modules.common.training import BuildModel, fit
+
+if TYPE_CHECKING:
+    from tfx.components import TunerFnResult
+    from tfx.components.trainer.fn_args_utils import FnArgs
+
+SearchSpace = Callable[[keras_tuner.HyperParameters], dict[str, Any]]
+
+
+class Search(keras_tuner.RandomSearch):
+    """Random search whose trials train exactly as the Trainer does, and which fails when no trial completes.
+
+    Args:
+        train_trial: from a trial's hyperparameters to the history of its metrics, one value per epoch.
+        **kwargs: of keras_tuner.RandomSearch.
+    """
+
+    def __init__(self, train_trial: Callable[[keras_tuner.HyperParameters], dict[str, list[float]]], **kwargs: Any):
+        self._train_trial = train_trial
+        super().__init__(**kwargs)
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> float:
+        """Trains one trial; returns the best value of the objective over its epochs."""
+        values = self._train_trial(trial.hyperparameters)[self.oracle.objective.name]
+        return max(values) if self.oracle.objective.direction == "max" else min(values)
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """Runs all trials and writes `trials.json` beside them.
+
+        Raises:
+            RuntimeError: no trial completed (KerasTuner itself would report a success).
+        """
+        super().search(*fit_args, **fit_kwargs)
+        trials = [
+            {
+                "trial": trial.trial_id,
+                "status": trial.status,
+                "score": trial.score,
+                "hparams": trial.hyperparameters.values,
+                "message": trial.message,
+            }
+            for trial in self.oracle.trials.values()
+        ]
+        Path(self.project_dir, "trials.json").write_text(json.dumps({"objective": self.oracle.objective.name, "trials": trials}, indent=1))
+        if not any(trial["status"] == "COMPLETED" for trial in trials):
+            last = str(trials[-1]["message"]).strip().splitlines()[-1:] if trials else []
+            raise RuntimeError(
+                f"expected at least one trial of the search to complete, none of {len(trials)} did; the last said: {' '.join(last) or 'nothing'}"
+            )
+
+
+def random_search(fn_args: FnArgs, build_model: BuildModel, search_space: SearchSpace, label: str, objective: str) -> TunerFnResult:
+    """What a model's tuner_fn does: random search over its space, on the training split, scored on the validation split.
+
+    Args:
+        fn_args: of TFX's Tuner; custom_config holds `hparams` (the values that are not searched), `seed`, `strategy` and `trials`.
+        build_model: makes the compiled model from hyperparameters.
+        search_space: registers the searched hyperparameters and returns a trial's values.
+        label: name of the label among the transformed features.
+        objective: a metric of the training history, e.g. "val_accuracy".
+
+    Returns:
+        What TFX's Tuner runs.
+    """
+    from tfx.components import TunerFnResult
+
+    config = fn_args.custom_config
+    transform = tft.TFTransformOutput(fn_args.transform_graph_path)
+    train = load_rows(fn_args.train_files, transform, label)
+    validation = load_rows(fn_args.eval_files, transform, label)
+
+    def train_trial(hp: keras_tuner.HyperParameters) -> dict[str, list[float]]:
+        hparams = dict(config["hparams"]) | search_space(hp)
+        _, history = fit(build_model, hparams, train, validation, seed=config["seed"], strategy=config["strategy"])
+        metrics: dict[str, list[float]] = history["metrics"]
+        return metrics
+
+    def hypermodel(hp: keras_tuner.HyperParameters) -> keras.Model:
+        return build_model(dict(config["hparams"]) | search_space(hp))
+
+    direction = "min" if objective.endswith("loss") else "max"
+    search = Search(
+        train_trial,
+        hypermodel=hypermodel,
+        objective=keras_tuner.Objective(objective, direction),
+        max_trials=config["trials"],
+        seed=config["seed"],
+        directory=fn_args.working_dir,
+        project_name="search",
+        overwrite=True,
+    )
+    return TunerFnResult(tuner=search, fit_kwargs={})
