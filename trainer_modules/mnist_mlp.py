@@ -59,7 +59,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
         x = keras.layers.Dropout(hparams["dropout"])(x)
     probabilities = keras.layers.Dense(CLASSES, activation="softmax", name="probabilities")(x)
     model = keras.Model({IMAGE: image}, probabilities)
-    model.compile(keras.optimizers.Adam(hparams["learning_rate"]), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(optimizer=keras.optimizers.Adam(hparams["learning_rate"]), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 

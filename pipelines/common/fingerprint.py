@@ -41,6 +41,12 @@ def code_fingerprint(module: str) -> str:
     return fingerprint(source_files(module))
 
 
+def component_fingerprint(component: str) -> str:
+    """One hash over all modules of `components/<component>/` and what they import from this project."""
+    modules = sorted((REPOSITORY / "components" / component).glob("*.py"))
+    return fingerprint([source_files(f"components.{component}.{path.stem}") for path in modules])
+
+
 def data_fingerprint(folder: Path, pattern: str) -> str:
     """One hash over the names, sizes and times of change of the files that match: quick, and it sees any rewriting."""
     return fingerprint(

@@ -29,7 +29,7 @@ from components.anomaly_gate.component import AnomalyGate
 from components.curated_schema.component import CuratedSchema
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.eval_config import eval_config
-from pipelines.common.fingerprint import code_fingerprint
+from pipelines.common.fingerprint import code_fingerprint, component_fingerprint
 from pipelines.common.layout import artifacts_dir, metadata_path, serving_dir
 from pipelines.common.recipe import recipe
 
@@ -46,7 +46,7 @@ def ingest(model: ModelConfig, run: RunConfig) -> ImageExampleGen:
         input_base=str(run.data.path),
         pattern=run.data.pattern,
         class_names=model.class_names,
-        code_fingerprint=code_fingerprint("components.image_example_gen.executor"),
+        code_fingerprint=component_fingerprint("image_example_gen"),
     )
 
 
@@ -55,7 +55,7 @@ def validate(model: ModelConfig, examples: BaseChannel) -> tuple[CuratedSchema, 
     schema = CuratedSchema(model.schema_dir / "schema.pbtxt").with_id("ImportSchemaGen")
     statistics = StatisticsGen(examples, schema=schema.outputs["schema"])
     validator = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
-    gate = AnomalyGate(validator.outputs["anomalies"], code_fingerprint("components.anomaly_gate.executor"))
+    gate = AnomalyGate(validator.outputs["anomalies"], component_fingerprint("anomaly_gate"))
     return schema, statistics, validator, gate
 
 
@@ -135,7 +135,7 @@ def evaluate(
         split=TEST,
         label=model.label,
         class_names=json.dumps(model.class_names),
-        code_fingerprint=code_fingerprint("components.mistakes.executor"),
+        code_fingerprint=component_fingerprint("mistakes"),
     )
     return evaluator, [*baseline, mistakes]
 
@@ -147,14 +147,14 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         model_run=trainer.outputs["model_run"],
         examples=examples,
         blessing=blessing,
-        code_fingerprint=code_fingerprint("components.tflite_exporter.executor"),
+        code_fingerprint=component_fingerprint("tflite_exporter"),
     )
     validator = ServingValidator(
         model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
         exports=exporter.outputs["exports"],
-        blessing=blessing,
-        code_fingerprint=code_fingerprint("components.serving_validator.executor"),
+        model_blessing=blessing,
+        code_fingerprint=component_fingerprint("serving_validator"),
     )
     pusher = Pusher(
         model=trainer.outputs["model"],
@@ -164,7 +164,7 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         exports=exporter.outputs["exports"],
         serving_dir=str(serving_dir(run.root, model.name)),
         lineage=json.dumps({"recipe": recipe(model, run), "baseline": run.baseline and vars(run.baseline)}),
-        code_fingerprint=code_fingerprint("components.pusher.executor"),
+        code_fingerprint=component_fingerprint("pusher"),
     )
     return [exporter, validator, pusher]
 
@@ -195,3 +195,22 @@ def assemble(model: ModelConfig, run: RunConfig, nodes: Sequence[BaseNode]) -> P
         metadata_connection_config=metadata.sqlite_metadata_connection_config(str(store)),
         beam_pipeline_args=BEAM_ARGS,
     )
+
+
+# What each node does, for the terminal.
+DESCRIPTIONS = {
+    "ImageExampleGen": "reads raw images, splits them by content into train, validation and test",
+    "ImportSchemaGen": "brings in the curated schema",
+    "StatisticsGen": "computes statistics of every split",
+    "ExampleValidator": "holds the statistics to the schema",
+    "AnomalyGate": "stops the run if there are anomalies",
+    "Transform": "analyses the training split and makes the feature graph",
+    "Tuner": "searches hyperparameters",
+    "Trainer": "trains the model and exports it",
+    "ServedModel": "brings in the model that is served now, to compare with",
+    "Evaluator": "measures the test split, overall and by slice, against the gates",
+    "Mistakes": "collects the worst mistakes as pictures",
+    "TFLiteExporter": "converts to TFLite in float32, float16 and int8",
+    "ServingValidator": "asks the C++ loader and compares with the trained model's answers",
+    "Pusher": "publishes the version for serving",
+}

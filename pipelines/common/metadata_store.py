@@ -74,7 +74,9 @@ class MetadataStore:
             name = event.path.steps[0].key
             artifact = artifacts[event.artifact_id]
             outputs.setdefault(name, []).append(artifact.uri)
-            properties.setdefault(name, {key: getattr(value, value.WhichOneof("value")) for key, value in artifact.custom_properties.items()})
+            properties.setdefault(
+                name, {key: getattr(value, value.WhichOneof("value")) for key, value in artifact.custom_properties.items()}
+            )
         return NodeOutcome(execution.id, STATES.get(execution.last_known_state, "failed"), outputs, properties)
 
     def repair(self, artifacts: Path) -> list[int]:

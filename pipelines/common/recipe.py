@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.common.config import Baseline, ModelConfig, RunConfig
 from pipelines.common.errors import DarsenaError
-from pipelines.common.fingerprint import code_fingerprint, data_fingerprint, fingerprint
+from pipelines.common.fingerprint import code_fingerprint, component_fingerprint, data_fingerprint, fingerprint
 from pipelines.common.layout import serving_dir, versions
 
 
@@ -18,7 +18,7 @@ def recipe(model: ModelConfig, run: RunConfig) -> str:
     return fingerprint(
         {
             "model": [model.name, model.version],
-            "code": [code_fingerprint(module) for module in (model.trainer_module, "components.image_example_gen.executor")],
+            "code": [code_fingerprint(model.trainer_module), component_fingerprint("image_example_gen")],
             "schema": (model.schema_dir / "schema.pbtxt").read_text(),
             "data": data_fingerprint(run.data.path, run.data.pattern),
             "hparams": dict(run.hparams),

@@ -11,22 +11,26 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.errors import DataRejected
 from pipelines.common import fingerprint, recipe, runners, verdicts
 from pipelines.common.config import ModelConfig, RunConfig
-from pipelines.common.errors import DarsenaError, ExitCode
+from pipelines.common.errors import DarsenaError
 from pipelines.common.layout import artifacts_dir, metadata_path, runs_dir
 from pipelines.common.metadata_store import MetadataStore, NodeOutcome
 from reporting.html import write_report
 
 LIBRARIES = ("tfx", "tensorflow", "keras", "apache-beam", "tensorflow-transform", "tensorflow-model-analysis", "ai-edge-litert", "numpy")
+
+
+# The nodes in order, each with those it waits for.
+Graph = list[tuple[str, list[str]]]
 
 
 class Progress(Protocol):
@@ -74,30 +78,23 @@ class RunObserver:
         self._progress.finished(node_id, state, self.seconds[node_id])
 
 
-def graph_of(ir: pipeline_pb2.Pipeline) -> list[tuple[str, list[str]]]:
+def graph_of(ir: pipeline_pb2.Pipeline) -> Graph:
     """The nodes of a compiled pipeline in order, each with those it waits for."""
     return [(node.pipeline_node.node_info.id, sorted(node.pipeline_node.upstream_nodes)) for node in ir.nodes]
 
 
-def prepare(model: ModelConfig, run: RunConfig) -> tuple[RunConfig, pipeline_pb2.Pipeline]:
-    """Looks up what is served now and compiles the pipeline.
-
-    Returns:
-        The run with its baseline, and TFX's intermediate representation.
-    """
-    run = dataclasses.replace(run, baseline=recipe.find_baseline(model, run))
-    pipeline = importlib.import_module(f"pipelines.{model.name}").create_pipeline(run)
-    return run, Compiler().compile(pipeline)
+def compile_pipeline(model: ModelConfig, run: RunConfig) -> pipeline_pb2.Pipeline:
+    """The model's pipeline for this run as TFX's intermediate representation."""
+    return Compiler().compile(importlib.import_module(f"pipelines.{model.name}").create_pipeline(run))
 
 
-def execute(model: ModelConfig, run: RunConfig, ir: pipeline_pb2.Pipeline, progress: Progress) -> dict[str, Any]:
-    """Runs a compiled pipeline and records how it went.
+def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextlib.AbstractContextManager[Progress]]) -> dict[str, Any]:
+    """Compiles a model's pipeline, runs it and records how it went.
 
     Args:
         model: what to make.
-        run: where and how.
-        ir: from `prepare`.
-        progress: shows the nodes as they go.
+        run: where and how; its baseline is looked up here.
+        show: from the graph, makes the display of its progress.
 
     Returns:
         The record, as in run.json (docs/architecture.md); its `exit_code` is the command's.
@@ -108,18 +105,20 @@ def execute(model: ModelConfig, run: RunConfig, ir: pipeline_pb2.Pipeline, progr
     with locked(run.root, model.name):
         store = MetadataStore(metadata_path(run.root, model.name))
         store.repair(artifacts_dir(run.root, model.name))
+        run = dataclasses.replace(run, baseline=recipe.find_baseline(model, run))
+        ir = compile_pipeline(model, run)
         started = datetime.datetime.now(datetime.UTC)
         folder = new_folder(runs_dir(run.root, model.name), started)
         record = describe(model, run, started, folder.name)
-        observer = RunObserver(model.name, store, progress)
-        record["nodes"] = node_records(ir, observer, {})
-        write_record(folder, record)
-
-        # What a node raises is any exception: it becomes the run's verdict, with the traceback kept beside the record.
-        try:
-            runners.run(ir, run.runner, observer)
-        except Exception as error:  # noqa: BLE001
-            observer.error = observer.error or ("pipeline", error)
+        with show(graph_of(ir)) as progress:
+            observer = RunObserver(model.name, store, progress)
+            record["nodes"] = node_records(ir, observer, {})
+            write_record(folder, record)
+            try:
+                runners.run(ir, run.runner, observer)
+            except Exception as error:  # noqa: BLE001 (whatever a node raises becomes the run's verdict)
+                observer.error = observer.error or ("pipeline", error)
+                (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)))
         outcomes = store.outcomes(model.name, [node_id for node_id, _ in graph_of(ir)], observer.after)
         record["nodes"] = node_records(ir, observer, outcomes)
         record |= verdicts.judge(model, run, outcomes, observer.error)
@@ -144,7 +143,9 @@ def locked(root: Path, model: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DarsenaError(f"expected no other run of {model} under {root}, one is going on. Wait for it, or use another --root.") from None
+            raise DarsenaError(
+                f"expected no other run of {model} under {root}, one is going on. Wait for it, or use another --root."
+            ) from None
         yield
 
 
@@ -219,8 +220,3 @@ def write_record(folder: Path, record: dict[str, Any]) -> None:
     staged = folder / ".run.json"
     staged.write_text(json.dumps(record, indent=1, default=str))
     staged.replace(folder / "run.json")
-
-
-def exit_code(error: Exception) -> ExitCode:
-    """What an error of a node means for the command."""
-    return ExitCode.DATA_REJECTED if isinstance(error, DataRejected) else ExitCode.FAILED

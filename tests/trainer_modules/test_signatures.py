@@ -57,7 +57,11 @@ def exported(images, tmp_path_factory):
         "weight": keras.Input((), name="weight"),
     }
     keras.utils.set_random_seed(1)
-    parts = [keras.layers.Flatten()(inputs["image"]), keras.layers.Embedding(5, 2)(inputs["colour"]), keras.layers.Reshape((1,))(inputs["weight"])]
+    parts = [
+        keras.layers.Flatten()(inputs["image"]),
+        keras.layers.Embedding(5, 2)(inputs["colour"]),
+        keras.layers.Reshape((1,))(inputs["weight"]),
+    ]
     model = keras.Model(inputs, keras.layers.Dense(3, name="scores")(keras.layers.Concatenate()(parts)))
     serving = signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
     signatures.export(model, serving, folder / "model")
@@ -69,7 +73,11 @@ def exported(images, tmp_path_factory):
 def expected(exported, images):
     """What the Keras model says of TFT's own layer's output."""
     model, layer, _ = exported
-    raw = {"image": tf.constant([image.tobytes() for image in images]), "colour": tf.constant(COLOURS), "weight": tf.range(6, dtype=tf.float32)}
+    raw = {
+        "image": tf.constant([image.tobytes() for image in images]),
+        "colour": tf.constant(COLOURS),
+        "weight": tf.range(6, dtype=tf.float32),
+    }
     return model(layer(raw)).numpy()
 
 

@@ -92,7 +92,9 @@ def fit(
         model.steps_per_execution = steps_per_execution(steps)
 
     started = time.perf_counter()
-    history = model.fit(batches, epochs=hparams["epochs"], validation_data=ordered_batches(validation, EVALUATION_BATCH), verbose=0)
+    history = model.fit(
+        batches, epochs=hparams["epochs"], validation_data=ordered_batches(validation, EVALUATION_BATCH), shuffle=False, verbose=0
+    )
     seconds = time.perf_counter() - started
     examples = steps * min(hparams["batch_size"], train.count) * hparams["epochs"]
     return model, {

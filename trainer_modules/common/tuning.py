@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -39,27 +37,18 @@ class Search(keras_tuner.RandomSearch):
         return max(values) if self.oracle.objective.direction == "max" else min(values)
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """Runs all trials and writes `trials.json` beside them.
+        """Runs all trials.
 
         Raises:
             RuntimeError: no trial completed (KerasTuner itself would report a success).
         """
         super().search(*fit_args, **fit_kwargs)
-        trials = [
-            {
-                "trial": trial.trial_id,
-                "status": trial.status,
-                "score": trial.score,
-                "hparams": trial.hyperparameters.values,
-                "message": trial.message,
-            }
-            for trial in self.oracle.trials.values()
-        ]
-        Path(self.project_dir, "trials.json").write_text(json.dumps({"objective": self.oracle.objective.name, "trials": trials}, indent=1))
-        if not any(trial["status"] == "COMPLETED" for trial in trials):
-            last = str(trials[-1]["message"]).strip().splitlines()[-1:] if trials else []
+        trials = list(self.oracle.trials.values())
+        if not any(trial.status == "COMPLETED" for trial in trials):
+            last = str(trials[-1].message or "").strip().splitlines()[-1:] if trials else []
             raise RuntimeError(
-                f"expected at least one trial of the search to complete, none of {len(trials)} did; the last said: {' '.join(last) or 'nothing'}"
+                f"expected at least one trial of the search to complete, none of {len(trials)} did; "
+                f"the last said: {' '.join(last) or 'nothing'}. Check the search space and the metric it is scored by."
             )
 
 

@@ -1,0 +1,107 @@
+"""From what became of a run's nodes to its verdict, and from TFMA's results to the gates that decided it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from components.errors import DataRejected
+from pipelines.common.config import Gate, ModelConfig, RunConfig
+from pipelines.common.errors import ExitCode
+from pipelines.common.metadata_store import NodeOutcome
+from reporting.evaluation import Value, read_evaluation
+
+Outcomes = dict[str, NodeOutcome]
+
+
+def judge(model: ModelConfig, run: RunConfig, outcomes: Outcomes, error: tuple[str, Exception] | None) -> dict[str, Any]:
+    """The end of a run.
+
+    Args:
+        model: its gates.
+        run: which bounds apply, and whether there was a served model to compare with.
+        outcomes: of the nodes.
+        error: the node that failed and what it raised, if one did.
+
+    Returns:
+        `verdict`, `exit_code`, `reason`, `gates` and `pushed`, as in run.json.
+    """
+    gates = read_gates(model, run, outcomes)
+    if error is not None:
+        node, raised = error
+        rejected = isinstance(raised, DataRejected)
+        return {
+            "verdict": "data rejected" if rejected else "failed",
+            "exit_code": int(ExitCode.DATA_REJECTED if rejected else ExitCode.FAILED),
+            "reason": f"{node}: {one_line(raised)}",
+            "gates": gates,
+            "pushed": None,
+        }
+    reason = why_not_blessed(gates, outcomes)
+    if reason:
+        return {"verdict": "not blessed", "exit_code": int(ExitCode.NOT_BLESSED), "reason": reason, "gates": gates, "pushed": None}
+    pushed = outcomes["Pusher"].properties["pushed_model"]
+    release = {"version": int(pushed["pushed_version"]), "path": pushed["pushed_destination"]}
+    return {"verdict": "blessed and pushed", "exit_code": int(ExitCode.OK), "reason": "", "gates": gates, "pushed": release}
+
+
+def read_gates(model: ModelConfig, run: RunConfig, outcomes: Outcomes) -> list[dict[str, Any]]:
+    """Each gate with the value it was held against; empty where the Evaluator did not run.
+
+    A gate on its own value has kind "value". Where there is a served model, the same metric also has one of kind "change": its
+    bound is the served model's value on the same examples, less what the gate tolerates.
+    """
+    if "Evaluator" not in outcomes or "evaluation" not in outcomes["Evaluator"].outputs:
+        return []
+    overall = read_evaluation(Path(outcomes["Evaluator"].outputs["evaluation"][0])).overall
+    gates = []
+    for gate in model.gates:
+        name = snake_case(gate.metric)
+        gates.append(gate_record(gate, "value", gate.bound(run.data.kind), overall.metrics[name]))
+        if name in overall.baseline:
+            tolerated = -gate.tolerance if gate.higher_is_better else gate.tolerance
+            gates.append(gate_record(gate, "change", overall.baseline[name].value + tolerated, overall.metrics[name]))
+    return gates
+
+
+def gate_record(gate: Gate, kind: str, bound: float, found: Value) -> dict[str, Any]:
+    """One gate as in run.json. A value equal to its bound passes, up to the rounding of TFMA's difference of float32 metrics."""
+    margin = 1e-6 if kind == "change" else 0.0
+    passed = found.value >= bound - margin if gate.higher_is_better else found.value <= bound + margin
+    return {
+        "metric": gate.metric,
+        "kind": kind,
+        "operator": ">=" if gate.higher_is_better else "<=",
+        "bound": bound,
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "passed": passed,
+    }
+
+
+def why_not_blessed(gates: list[dict[str, Any]], outcomes: Outcomes) -> str:
+    """One line on what held the model back; empty when it was pushed."""
+    if outcomes["Evaluator"].properties["blessing"].get("blessed") != 1:
+        failed = [describe(gate) for gate in gates if not gate["passed"]]
+        return f"the Evaluator did not bless it: {'; '.join(failed) or 'see the evaluation in the report'}"
+    if outcomes["Pusher"].properties["pushed_model"].get("pushed") != 1:
+        validation = Path(outcomes["ServingValidator"].outputs["validation"][0], "validation.json")
+        return f"the serving validator did not bless it: {json.loads(validation.read_text())['reason']}"
+    return ""
+
+
+def describe(gate: dict[str, Any]) -> str:
+    """A gate that failed, for people: "SparseCategoricalAccuracy is 0.8812, expected >= 0.9000"."""
+    against = " (the served model's, less the tolerance)" if gate["kind"] == "change" else ""
+    return f"{gate['metric']} is {gate['value']:.4f}, expected {gate['operator']} {gate['bound']:.4f}{against}"
+
+
+def snake_case(name: str) -> str:
+    """TFMA's key of a metric class: SparseCategoricalAccuracy is sparse_categorical_accuracy."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def one_line(error: Exception) -> str:
+    """The error as one line, with its type where it has no message."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,46 @@
+"""Hyperparameter overrides, gates and data sets: what the command line passes on."""
+
+import pytest
+
+from pipelines.common.config import Gate
+from pipelines.common.errors import UsageError
+from pipelines.common.layout import load_model, model_names, versions
+
+
+def test_overrides_take_the_type_of_the_default():
+    hparams = load_model("mnist_mlp").with_overrides({"epochs": "3", "dropout": "0.1"})
+    assert (hparams["epochs"], hparams["dropout"], hparams["batch_size"]) == (3, 0.1, 512)
+    assert type(hparams["epochs"]) is int
+
+
+def test_an_unknown_hyperparameter_gets_a_suggestion():
+    with pytest.raises(UsageError, match=r"no hyperparameter 'dropuot'\. Did you mean 'dropout'\?"):
+        load_model("mnist_mlp").with_overrides({"dropuot": "0.1"})
+
+
+def test_a_value_of_another_type_is_refused():
+    with pytest.raises(UsageError, match=r"expected epochs to be of type int \(default 20\), received '2.5'"):
+        load_model("mnist_mlp").with_overrides({"epochs": "2.5"})
+
+
+def test_an_unknown_model_gets_a_suggestion():
+    with pytest.raises(UsageError, match=r"there is no model 'mnist_mpl'\. Did you mean 'mnist_mlp'\?"):
+        load_model("mnist_mpl")
+
+
+def test_models_are_the_modules_of_pipelines():
+    assert "mnist_mlp" in model_names()
+    assert not {"common", "__init__", "__main__"} & set(model_names())
+
+
+def test_only_full_data_is_held_to_the_full_bound():
+    gate = Gate("SparseCategoricalAccuracy", sample=0.8, full=0.9)
+    assert [gate.bound(kind) for kind in ("sample", "path", "full")] == [0.8, 0.8, 0.9]
+
+
+def test_versions_are_whole_numbers_in_numeric_order(tmp_path):
+    for name in ("10", "9", ".staging-1-host-0", "007", "notes", "0"):
+        (tmp_path / "serving/model" / name).mkdir(parents=True)
+    (tmp_path / "serving/model/11").touch()
+    assert versions(tmp_path, "model") == [9, 10]
+    assert versions(tmp_path, "other") == []

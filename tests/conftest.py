@@ -1,0 +1,24 @@
+"""Settings for the whole suite: quiet TensorFlow, two logical CPUs, and where real data is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Before anything initialises TensorFlow: MirroredStrategy is tested over two replicas on the CPU.
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets ($DARSENA_DATA, or ../shared/data beside the repository); skips the test without it."""
+    folder = Path(os.environ.get("DARSENA_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real data not found at {folder}: set DARSENA_DATA")
+    return folder

@@ -1,0 +1,109 @@
+"""What every supervised model must do, as one check: each model's own test names its known rows and calls it."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.golden import compare
+from components.tflite_exporter.converters import CONVERTERS
+from components.tflite_exporter.executor import Bounds
+from components.tflite_exporter.interpreter import answer
+from tests.transform_fixture import analyse
+from trainer_modules.common import signatures, training
+from trainer_modules.common.input_data import Rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What a model's test brings.
+
+    Attributes:
+        module: the trainer module.
+        schema: text proto of its schema.
+        examples: serialized tf.Examples with labels, a few dozen at least.
+        transformed: what preprocessing must make of the first rows, by transformed feature.
+        hparams: hyperparameters without randomness during training (no dropout), of a small model.
+        label: name of the transformed label.
+    """
+
+    module: ModuleType
+    schema: str
+    examples: Sequence[bytes]
+    transformed: Mapping[str, Any]
+    hparams: Mapping[str, Any]
+    label: str
+
+
+def check_model(case: Case, folder: Path) -> None:
+    """Holds a model to the contract of docs/architecture.md; `folder` is empty and takes what the check writes."""
+    transform, schema = analyse(case.module.preprocessing_fn, case.schema, case.examples, folder / "transform")
+    layer = transform.transform_features_layer()
+    features = dict(layer(tf.io.parse_example(tf.constant(case.examples), transform.raw_feature_spec())))
+    check_preprocessing(features, case.transformed)
+    rows = Rows(
+        {name: value for name, value in features.items() if name != case.label}, tf.reshape(features[case.label], [-1]), len(case.examples)
+    )
+
+    model = check_one_step(case, rows)
+    expected = model(signatures.select(model, rows.features), training=False).numpy()
+    serving = signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
+    signatures.export(model, serving, folder / "model")
+    inputs = check_signatures(folder / "model", case.examples, expected)
+    check_exports(folder / "model", folder / "exports", inputs, expected)
+    check_replicas(case, rows)
+
+
+def check_preprocessing(features: Mapping[str, tf.Tensor], known: Mapping[str, Any]) -> None:
+    """The transformed features of the first rows are the known ones."""
+    assert set(known) == set(features)
+    for name, values in known.items():
+        np.testing.assert_allclose(np.asarray(features[name])[: len(values)], values, rtol=1e-6, err_msg=name)
+
+
+def check_one_step(case: Case, rows: Rows) -> keras.Model:
+    """One training step gives a finite loss and moves every weight by a finite amount."""
+    keras.utils.set_random_seed(1)
+    model = case.module.build_model(case.hparams)
+    before = [weight.copy() for weight in model.get_weights()]
+    loss = model.train_on_batch(signatures.select(model, rows.features), rows.labels)
+    assert np.all(np.isfinite(loss)), f"loss {loss}"
+    for old, new, variable in zip(before, model.get_weights(), model.weights, strict=True):
+        assert np.all(np.isfinite(new)), f"{variable.path} is not finite after one step"
+        assert np.any(new != old), f"{variable.path} did not move"
+    return model
+
+
+def check_signatures(model_dir: Path, examples: Sequence[bytes], expected: np.ndarray) -> dict[str, np.ndarray]:
+    """Save, reload: raw examples and named tensors give what the model gave in memory. Returns the named tensors."""
+    loaded = tf.saved_model.load(str(model_dir)).signatures
+    (answers,) = loaded["examples"](examples=tf.constant(examples)).values()
+    np.testing.assert_allclose(answers, expected, atol=1e-6)
+    inputs = {name: value.numpy() for name, value in loaded["decode"](examples=tf.constant(examples)).items()}
+    (answers,) = loaded["serving_default"](**{name: tf.constant(value) for name, value in inputs.items()}).values()
+    np.testing.assert_allclose(answers, expected, atol=1e-6)
+    return inputs
+
+
+def check_exports(model_dir: Path, out_dir: Path, inputs: Mapping[str, np.ndarray], expected: np.ndarray) -> None:
+    """TFLite in float32, float16 and int8 agrees within each format's tolerance."""
+    out_dir.mkdir()
+    for name, convert in CONVERTERS.items():
+        answers, _ = answer(convert(model_dir, out_dir, inputs), inputs)
+        (output,) = answers
+        assert Bounds().violation(name, compare({output: expected}, answers), len(expected)) == "", name
+
+
+def check_replicas(case: Case, rows: Rows) -> None:
+    """Two replicas of MirroredStrategy learn what one device learns."""
+    hparams = dict(case.hparams) | {"epochs": 1, "batch_size": max(2, rows.count // 4 * 2)}
+    one, _ = training.fit(case.module.build_model, hparams, rows, rows, seed=3)
+    two, history = training.fit(case.module.build_model, hparams, rows, rows, seed=3, strategy="mirrored")
+    assert history["replicas"] == 2
+    for a, b, variable in zip(one.get_weights(), two.get_weights(), one.weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5, err_msg=variable.path)

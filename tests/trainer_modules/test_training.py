@@ -1,0 +1,144 @@
+"""Shared training code: batches, determinism, strategies, search."""
+
+import json
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer_modules.common import training, tuning
+from trainer_modules.common.input_data import Rows, ordered_batches, read_examples, shuffled_batches, steps_per_execution
+from trainer_modules.common.strategies import make_strategy
+
+HPARAMS = {"epochs": 3, "batch_size": 16, "units": 4, "learning_rate": 0.05}
+
+
+def build_model(hparams):
+    x = keras.Input((2,), name="x")
+    hidden = keras.layers.Dense(hparams["units"], activation="tanh")(x)
+    model = keras.Model({"x": x}, keras.layers.Dense(2, activation="softmax", name="probabilities")(hidden))
+    model.compile(optimizer=keras.optimizers.Adam(hparams["learning_rate"]), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture(scope="module")
+def rows():
+    points = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
+    return Rows({"x": tf.constant(points)}, tf.constant((points[:, 0] * points[:, 1] > 0).astype(np.int64)), 100)
+
+
+def test_an_epoch_is_whole_batches_of_distinct_rows_in_a_new_order_each_time():
+    rows = Rows({"x": tf.range(50)}, tf.range(50) * 2, 50)
+    batches = shuffled_batches(rows, 16, seed=1)
+    epochs = [[(batch["x"].numpy(), labels.numpy()) for batch, labels in batches] for _ in range(2)]
+    for epoch in epochs:
+        assert [len(x) for x, _ in epoch] == [16, 16, 16]
+        seen = np.concatenate([x for x, _ in epoch])
+        assert len(set(seen)) == 48
+        np.testing.assert_array_equal(np.concatenate([y for _, y in epoch]), seen * 2)
+    assert not np.array_equal(epochs[0][0][0], epochs[1][0][0])
+    again = [batch["x"].numpy() for batch, _ in shuffled_batches(rows, 16, seed=1)]
+    np.testing.assert_array_equal(again[0], epochs[0][0][0])
+
+
+def test_a_split_smaller_than_a_batch_is_one_batch():
+    rows = Rows({"x": tf.range(5)}, tf.range(5), 5)
+    assert [len(labels) for _, labels in shuffled_batches(rows, 16, seed=0)] == [5]
+
+
+def test_evaluation_sees_every_row_once_in_order():
+    rows = Rows({"x": tf.range(50)}, tf.range(50), 50)
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in ordered_batches(rows, 16)]), np.arange(50))
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(105, 21), (64, 32), (103, 1), (1, 1), (31, 31)])
+def test_steps_per_execution_divides_the_epoch(steps, expected):
+    assert steps_per_execution(steps) == expected
+
+
+def test_examples_come_in_the_order_of_the_files_names_compressed_or_not(tmp_path):
+    for name, values in (("b-00001-of-00002", [b"3"]), ("b-00000-of-00002", [b"1", b"2"])):
+        with tf.io.TFRecordWriter(str(tmp_path / name)) as writer:
+            for value in values:
+                writer.write(value)
+    assert list(read_examples([f"{tmp_path}/b-*"]).as_numpy_iterator()) == [b"1", b"2", b"3"]
+    assert list(read_examples([f"{tmp_path}/b-*"], limit=2).as_numpy_iterator()) == [b"1", b"2"]
+    with tf.io.TFRecordWriter(str(tmp_path / "c.gz"), "GZIP") as writer:
+        writer.write(b"4")
+    assert list(read_examples([f"{tmp_path}/c*"]).as_numpy_iterator()) == [b"4"]
+    with pytest.raises(FileNotFoundError, match="the split is empty"):
+        read_examples([f"{tmp_path}/none-*"])
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(rows):
+    first, history = training.fit(build_model, HPARAMS, rows, rows, seed=5)
+    second, _ = training.fit(build_model, HPARAMS, rows, rows, seed=5)
+    other, _ = training.fit(build_model, HPARAMS, rows, rows, seed=6)
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert not np.allclose(first.get_weights()[0], other.get_weights()[0])
+    assert set(history["metrics"]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert [len(values) for values in history["metrics"].values()] == [3] * 4
+    assert history["metrics"]["loss"][2] < history["metrics"]["loss"][0]
+
+
+def test_an_unknown_strategy_is_named():
+    with pytest.raises(ValueError, match="there is no distribution strategy 'miror'"):
+        make_strategy("miror")
+
+
+@pytest.mark.parametrize(("name", "message"), [("tpu", "expected a TPU"), ("multi_worker", "expected the TF_CONFIG")])
+def test_a_strategy_without_its_devices_says_so(name, message, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    monkeypatch.delenv("TPU_NAME", raising=False)
+    with pytest.raises(RuntimeError, match=message):
+        make_strategy(name)
+
+
+def test_golden_answers_are_the_models_to_the_first_examples(rows, tmp_path):
+    with tf.io.TFRecordWriter(str(tmp_path / "split")) as writer:
+        for number in range(100):
+            writer.write(b"%d" % number)
+    model = build_model(HPARAMS)
+    training.write_golden(model, rows, [str(tmp_path / "split")], tmp_path / "golden")
+    with np.load(tmp_path / "golden/outputs.npz", allow_pickle=False) as stored:
+        np.testing.assert_allclose(stored["probabilities"], model({"x": rows.features["x"]}), atol=1e-6)
+    assert list(read_examples([str(tmp_path / "golden/examples.tfrecord")]).as_numpy_iterator()) == [
+        b"%d" % number for number in range(100)
+    ]
+
+
+def search(rows, folder, train_trial):
+    return tuning.Search(
+        train_trial,
+        hypermodel=lambda hp: build_model(HPARAMS | {"units": hp.Choice("units", [1, 8])}),
+        objective=keras_tuner.Objective("val_accuracy", "max"),
+        max_trials=2,
+        seed=1,
+        directory=str(folder),
+        project_name="search",
+    )
+
+
+def test_a_search_scores_trials_by_their_best_epoch(rows, tmp_path):
+    scores = {1: [0.6, 0.5], 8: [0.7, 0.9]}
+    found = search(rows, tmp_path, lambda hp: {"val_accuracy": scores[hp.get("units")]})
+    found.search()
+    assert found.get_best_hyperparameters()[0].get("units") == 8
+    assert sorted(trial.score for trial in found.oracle.trials.values()) == [0.6, 0.9]
+
+
+def test_a_search_in_which_no_trial_completed_fails(rows, tmp_path):
+    def broken(hp):
+        raise ValueError("no such layer")
+
+    with pytest.raises(RuntimeError, match=r"expected at least one trial of the search to complete, none of \d did; .*no such layer"):
+        search(rows, tmp_path, broken).search()
+
+
+def test_tuned_values_replace_hyperparameters():
+    config = json.loads(json.dumps({"space": [], "values": {"units": 8}}))
+    assert training.tuned_values(config) == {"units": 8}
+    assert training.tuned_values(None) == {}
