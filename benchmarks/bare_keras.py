@@ -41,7 +41,7 @@ model = keras.Sequential(
         keras.layers.Dense(10, activation="softmax"),
     ]
 )
-model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+model.compile(optimizer=keras.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 started = time.perf_counter()
 model.fit(x_train, y_train, batch_size=512, epochs=epochs, validation_split=0.1, verbose=0)
 seconds = time.perf_counter() - started

@@ -20,7 +20,7 @@ MODEL = ModelConfig(
     data=DIGITS,
     reference="test accuracy 97.80% on MNIST; the best published for this size 98.40%",
     label="label",
-    hparams={"hidden_layers": 2, "hidden_units": 128, "dropout": 0.3, "learning_rate": 1e-3, "batch_size": 512, "epochs": 20},
+    hparams={"hidden_layers": 2, "hidden_units": 128, "dropout": 0.3, "learning_rate": 3e-3, "batch_size": 512, "epochs": 20},
     gates=(Gate("SparseCategoricalAccuracy", sample=0.88, full=0.978, tolerance=0.005),),
     slices=("label",),
     class_names=tuple(str(digit) for digit in range(10)),

@@ -69,7 +69,7 @@ def search_space(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         "hidden_layers": hp.Int("hidden_layers", 1, 3),
         "hidden_units": hp.Choice("hidden_units", [64, 128, 256]),
         "dropout": hp.Float("dropout", 0.0, 0.5, step=0.1),
-        "learning_rate": hp.Float("learning_rate", 3e-4, 3e-3, sampling="log"),
+        "learning_rate": hp.Float("learning_rate", 3e-4, 1e-2, sampling="log"),
     }
 
 

@@ -19,10 +19,23 @@ def eval_config(model: ModelConfig, data_kind: str, with_baseline: bool) -> conf
         Metrics overall and by slice with 95% confidence intervals; a value threshold for each gate and, with a baseline, a
         change threshold.
     """
-    specs = [config_pb2.ModelSpec(signature_name=SIGNATURE, label_key=model.label)]
+    # TFMA wants names where there are two models, and TFX these two.
+    name = "candidate" if with_baseline else ""
+    specs = [config_pb2.ModelSpec(name=name, signature_name=SIGNATURE, label_key=model.label)]
     if with_baseline:
         specs.append(config_pb2.ModelSpec(name="baseline", signature_name=SIGNATURE, label_key=model.label, is_baseline=True))
-    metrics = [config_pb2.MetricConfig(class_name=gate.metric, threshold=threshold(gate, data_kind, with_baseline)) for gate in model.gates]
+    metrics = [
+        config_pb2.MetricConfig(
+            class_name=gate.metric,
+            # On all examples only: TFMA would hold every slice to a plain `threshold`.
+            per_slice_thresholds=[
+                config_pb2.PerSliceMetricThreshold(
+                    slicing_specs=[config_pb2.SlicingSpec()], threshold=threshold(gate, data_kind, with_baseline)
+                )
+            ],
+        )
+        for gate in model.gates
+    ]
     metrics += [config_pb2.MetricConfig(class_name=name) for name in ("ExampleCount", *model.metrics)]
     if model.class_names:
         metrics.append(config_pb2.MetricConfig(class_name="MultiClassConfusionMatrixPlot", config='{"num_thresholds": 1}'))

@@ -29,7 +29,7 @@ from components.anomaly_gate.component import AnomalyGate
 from components.curated_schema.component import CuratedSchema
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.eval_config import eval_config
-from pipelines.common.fingerprint import code_fingerprint, component_fingerprint
+from pipelines.common.fingerprint import code_fingerprint, component_fingerprint, data_fingerprint
 from pipelines.common.layout import artifacts_dir, metadata_path, serving_dir
 from pipelines.common.recipe import recipe
 
@@ -47,6 +47,7 @@ def ingest(model: ModelConfig, run: RunConfig) -> ImageExampleGen:
         pattern=run.data.pattern,
         class_names=model.class_names,
         code_fingerprint=component_fingerprint("image_example_gen"),
+        data_fingerprint=data_fingerprint(run.data.path, run.data.pattern),
     )
 
 

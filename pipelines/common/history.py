@@ -48,7 +48,7 @@ def is_locked(path: Path) -> bool:
 
 
 def pushed_versions(root: Path, model: str) -> list[dict[str, Any]]:
-    """The versions that are there to be served, oldest first: version, when it was pushed, path, and whether it is the latest, which is what a server serves."""
+    """The versions there are, oldest first: number, when it was pushed, path, and whether it is the latest, the one that is served."""
     numbers = versions(root, model)
     return [
         {

@@ -29,23 +29,32 @@ def rows():
     return Rows({"x": tf.constant(points)}, tf.constant((points[:, 0] * points[:, 1] > 0).astype(np.int64)), 100)
 
 
-def test_an_epoch_is_whole_batches_of_distinct_rows_in_a_new_order_each_time():
+def test_an_epoch_is_whole_batches_of_distinct_rows_in_an_order_of_its_own():
     rows = Rows({"x": tf.range(50)}, tf.range(50) * 2, 50)
-    batches = shuffled_batches(rows, 16, seed=1)
-    epochs = [[(batch["x"].numpy(), labels.numpy()) for batch, labels in batches] for _ in range(2)]
-    for epoch in epochs:
-        assert [len(x) for x, _ in epoch] == [16, 16, 16]
+    batches = [(batch["x"].numpy(), labels.numpy()) for batch, labels in shuffled_batches(rows, 16, seed=1, epochs=2)]
+    assert [len(x) for x, _ in batches] == [16] * 6
+    for epoch in (batches[:3], batches[3:]):
         seen = np.concatenate([x for x, _ in epoch])
         assert len(set(seen)) == 48
         np.testing.assert_array_equal(np.concatenate([y for _, y in epoch]), seen * 2)
-    assert not np.array_equal(epochs[0][0][0], epochs[1][0][0])
-    again = [batch["x"].numpy() for batch, _ in shuffled_batches(rows, 16, seed=1)]
-    np.testing.assert_array_equal(again[0], epochs[0][0][0])
+    assert not np.array_equal(batches[0][0], batches[3][0])
+
+
+def test_the_order_depends_on_the_seed_alone():
+    rows = Rows({"x": tf.range(50)}, tf.range(50), 50)
+    batches = shuffled_batches(rows, 50, seed=1, epochs=1)
+    first, again = (next(iter(batches))[1].numpy() for _ in range(2))
+    keras.utils.set_random_seed(99)
+    same = next(iter(shuffled_batches(rows, 50, seed=1, epochs=1)))[1].numpy()
+    other = next(iter(shuffled_batches(rows, 50, seed=2, epochs=1)))[1].numpy()
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
 
 
 def test_a_split_smaller_than_a_batch_is_one_batch():
     rows = Rows({"x": tf.range(5)}, tf.range(5), 5)
-    assert [len(labels) for _, labels in shuffled_batches(rows, 16, seed=0)] == [5]
+    assert [len(labels) for _, labels in shuffled_batches(rows, 16, seed=0, epochs=1)] == [5]
 
 
 def test_evaluation_sees_every_row_once_in_order():

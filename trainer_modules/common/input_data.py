@@ -72,23 +72,34 @@ def load_rows(patterns: Sequence[str], transform: tft.TFTransformOutput, label: 
     return Rows(columns, labels, int(labels.shape[0]))
 
 
-def shuffled_batches(rows: Rows, batch_size: int, seed: int) -> tf.data.Dataset:
-    """One epoch of batches, in a new order each time it is iterated.
+def shuffled_batches(rows: Rows, batch_size: int, seed: int, epochs: int) -> tf.data.Dataset:
+    """Batches of all epochs, each epoch in an order of its own that only the seed and its number decide.
 
     The rows of an epoch that do not fill a batch are dropped (others each time), so that every batch has one size: compiled
     steps are traced once, and replicas of a distribution strategy get equal shares.
 
     Args:
         rows: what to draw from.
-        batch_size: rows of a batch, over all replicas.
+        batch_size: rows of a batch, over all replicas; a smaller split is one batch.
         seed: of the orders.
+        epochs: how many.
 
     Returns:
-        A finite dataset of (features, labels).
+        A dataset of `epochs * steps_per_epoch(rows, batch_size)` batches of (features, labels).
     """
-    size = min(batch_size, rows.count)
-    order = tf.data.Dataset.range(rows.count).shuffle(rows.count, seed=seed, reshuffle_each_iteration=True)
-    return order.batch(size, drop_remainder=True).map(lambda index: gather(rows, index), num_parallel_calls=1).prefetch(4)
+    size, steps = min(batch_size, rows.count), steps_per_epoch(rows, batch_size)
+
+    def indices(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(tf.range(rows.count), tf.stack([tf.constant(seed, tf.int64), epoch]))
+        return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * size], [steps, size]))
+
+    batches = tf.data.Dataset.range(epochs).flat_map(indices).map(lambda index: gather(rows, index))
+    return batches.apply(tf.data.experimental.assert_cardinality(epochs * steps)).prefetch(4)
+
+
+def steps_per_epoch(rows: Rows, batch_size: int) -> int:
+    """How many whole batches an epoch has."""
+    return rows.count // min(batch_size, rows.count)
 
 
 def ordered_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:

@@ -16,7 +16,15 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.utils import io_utils
 
 from trainer_modules.common import signatures
-from trainer_modules.common.input_data import Rows, load_rows, ordered_batches, read_examples, shuffled_batches, steps_per_execution
+from trainer_modules.common.input_data import (
+    Rows,
+    load_rows,
+    ordered_batches,
+    read_examples,
+    shuffled_batches,
+    steps_per_epoch,
+    steps_per_execution,
+)
 from trainer_modules.common.strategies import make_strategy
 
 if TYPE_CHECKING:
@@ -83,8 +91,9 @@ def fit(
     distribution = make_strategy(strategy)
     with distribution.scope():
         model = build_model(hparams)
-    batches = shuffled_batches(train, hparams["batch_size"], seed)
-    steps = int(batches.cardinality())
+    epochs = hparams["epochs"]
+    batches = shuffled_batches(train, hparams["batch_size"], seed, epochs)
+    steps = steps_per_epoch(train, hparams["batch_size"])
     if distribution.num_replicas_in_sync > 1:
         # Neither works over several replicas in Keras 3.
         model.jit_compile, model.steps_per_execution = False, 1
@@ -93,12 +102,17 @@ def fit(
 
     started = time.perf_counter()
     history = model.fit(
-        batches, epochs=hparams["epochs"], validation_data=ordered_batches(validation, EVALUATION_BATCH), shuffle=False, verbose=0
+        batches,
+        epochs=epochs,
+        steps_per_epoch=steps,
+        validation_data=ordered_batches(validation, EVALUATION_BATCH),
+        shuffle=False,  # the batches are; Keras would warn
+        verbose=0,
     )
     seconds = time.perf_counter() - started
-    examples = steps * min(hparams["batch_size"], train.count) * hparams["epochs"]
+    examples = epochs * steps * min(hparams["batch_size"], train.count)
     return model, {
-        "epochs": hparams["epochs"],
+        "epochs": epochs,
         "seconds": round(seconds, 3),
         "examples_per_second": round(examples / seconds, 1),
         "replicas": distribution.num_replicas_in_sync,

@@ -1,4 +1,4 @@
-"""Before anything heavy: a root folder that can hold a run, and a quiet terminal while TensorFlow and TFX talk."""
+"""A quiet terminal while TensorFlow, TFX and Beam talk: what they say goes to a file."""
 
 from __future__ import annotations
 
@@ -7,46 +7,10 @@ import datetime
 import io
 import logging
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO, cast
-
-from pipelines.common.errors import DarsenaError
-
-NEEDED_BYTES = 256 * 2**20  # a run on the samples leaves tens of MB, one on full MNIST about 100
-
-
-def prepare_root(root: Path) -> Path:
-    """Makes the root folder if need be.
-
-    Args:
-        root: where runs leave everything.
-
-    Returns:
-        The same path.
-
-    Raises:
-        DarsenaError: it is not a folder that can be read and written, or its disk is full.
-    """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        for _ in root.iterdir():
-            break
-        with tempfile.TemporaryFile(dir=root) as probe:
-            probe.write(b"\0" * 4096)
-        free = shutil.disk_usage(root).free
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DarsenaError(f"expected a folder to read and write at {root}, received: {reason}. Name another with --root.") from error
-    if free < NEEDED_BYTES:
-        raise DarsenaError(
-            f"expected at least {NEEDED_BYTES // 2**20} MB free for {root}, received {free // 2**20} MB. "
-            "Free some space, or name a folder on another disk with --root."
-        )
-    return root
+from typing import TextIO
 
 
 def log_file(root: Path, name: str) -> Path:
@@ -54,6 +18,12 @@ def log_file(root: Path, name: str) -> Path:
     folder = root / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}-{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}.log"
+
+
+def quiet_environment() -> None:
+    """Has TensorFlow and gRPC keep what is no error to themselves. Call it before they are imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
 @contextlib.contextmanager
@@ -69,11 +39,9 @@ def quiet(log: Path | None) -> Iterator[tuple[TextIO, TextIO]]:
     if log is None:
         yield sys.stdout, sys.stderr
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(log.open("a", buffering=1))
-        out, err = (cast(TextIO, stack.enter_context(duplicate(stream))) for stream in (sys.stdout, sys.stderr))
+        out, err = (stack.enter_context(duplicate(stream)) for stream in (sys.stdout, sys.stderr))
         for descriptor in (1, 2):
             stack.callback(os.close, saved := os.dup(descriptor))
             stack.callback(os.dup2, saved, descriptor)

@@ -1,0 +1,21 @@
+"""Types of artifacts that TFX lacks."""
+
+from tfx.types import artifact
+
+
+class Exports(artifact.Artifact):
+    """A model in further formats: a file for each, and exports.json (its schema is in docs/architecture.md)."""
+
+    TYPE_NAME = "darsena.Exports"
+
+
+class Validation(artifact.Artifact):
+    """What the C++ SavedModel loader answered: validation.json (its schema is in docs/architecture.md)."""
+
+    TYPE_NAME = "darsena.Validation"
+
+
+class Section(artifact.Artifact):
+    """A section of the report: section.json and the pictures it names (its schema is in docs/architecture.md)."""
+
+    TYPE_NAME = "darsena.Section"

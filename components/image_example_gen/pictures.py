@@ -1,0 +1,106 @@
+"""Folders of pictures: one folder per class, `<class>/*.png`, or `train/<class>/*.png` and `test/<class>/*.png`."""
+
+import dataclasses
+import struct
+import warnings
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from components.errors import DataRejected
+from components.image_example_gen.arrays import TEST, TRAIN, Arrays, check_arrays
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+# What Pillow raises for files that are damaged or hostile.
+DAMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+MODES = {"L": "L", "1": "L", "RGB": "RGB", "P": "RGB"}
+# Pictures are read in blocks of about so many bytes of pixels, so that a folder of any size fits in memory.
+BLOCK_BYTES = 64 << 20
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is named as a picture that can be read."""
+    return path.suffix.lower() in SUFFIXES
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureSource:
+    """Some pictures and their labels."""
+
+    split: str
+    files: tuple[tuple[Path, int], ...]
+
+    def __str__(self) -> str:
+        return str(self.files[0][0])
+
+    def read(self) -> Arrays:
+        """See `Source.read`."""
+        first = decode(self.files[0][0])
+        images = np.empty((len(self.files), *first.shape), np.uint8)
+        for row, (path, _) in enumerate(self.files):
+            image = decode(path)
+            if image.shape != first.shape:
+                raise DataRejected(
+                    f"expected all images to be of one size, received {'x'.join(map(str, first.shape))} in {self.files[0][0]} "
+                    f"and {'x'.join(map(str, image.shape))} in {path}. Resize them to one size."
+                )
+            images[row] = image
+        return check_arrays(images, np.array([label for _, label in self.files], np.int64), str(self))
+
+
+def find_pictures(folder: Path, files: list[Path], class_names: Sequence[str]) -> list[PictureSource]:
+    """The sources that pictures make: see `readers.find_sources`."""
+    located = [(path, path.relative_to(folder).parts[:-1]) for path in files]
+    for path, parents in located:
+        if len(parents) not in (1, 2) or (len(parents) == 2 and parents[0] not in (TRAIN, TEST)) or len(parents) != len(located[0][1]):
+            raise DataRejected(
+                f"expected <class>/<picture> everywhere in {folder}, or train/<class>/<picture> and test/<class>/<picture>, "
+                f"received {path.relative_to(folder)}. Sort the pictures into such folders."
+            )
+    classes = list(class_names) or sorted({parents[-1] for _, parents in located})
+    labels = {name: label for label, name in enumerate(classes)}
+    by_split: dict[str, list[tuple[Path, int]]] = {TRAIN: [], TEST: []}
+    for path, parents in located:
+        if parents[-1] not in labels:
+            raise DataRejected(
+                f"expected class folders named {', '.join(classes)} in {folder}, received {parents[-1]}. Rename or remove it."
+            )
+        by_split[parents[0] if len(parents) == 2 else TRAIN].append((path, labels[parents[-1]]))
+    if not by_split[TRAIN]:
+        raise DataRejected(f"expected pictures in {folder / TRAIN}, received some in {folder / TEST} only. Add those to train on.")
+    size = decode(located[0][0]).nbytes
+    sources = []
+    for split, pictures in by_split.items():
+        blocks = -(-len(pictures) * size // BLOCK_BYTES)
+        # Every so-manieth picture, since the list is sorted by class: each block then has a share of every class.
+        sources += [PictureSource(split, tuple(pictures[block::blocks])) for block in range(blocks)]
+    return [source for source in sources if source.files]
+
+
+def decode(path: Path) -> np.ndarray:
+    """The pixels of a picture as displayed: uint8 [H, W] if it is grey, [H, W, 3] if it is in colour.
+
+    Raises:
+        DataRejected: it is damaged, transparent, of more than 8 bits per channel, or absurdly large.
+    """
+    try:
+        with warnings.catch_warnings(), path.open("rb") as file:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=("PNG", "JPEG", "BMP")) as picture:
+                mode = MODES.get(picture.mode)
+                if mode is None or "transparency" in picture.info:
+                    raise DataRejected(
+                        f"expected 8-bit grey or RGB pixels without transparency in {path}, received mode {picture.mode}. "
+                        "Convert the picture."
+                    )
+                upright = ImageOps.exif_transpose(picture) if picture.format == "JPEG" else picture
+                return np.asarray(upright if upright.mode == mode else upright.convert(mode))
+    except (Image.DecompressionBombWarning, *DAMAGE) as error:
+        if isinstance(error, DataRejected):
+            raise
+        raise DataRejected(
+            f"expected {path} to be a complete PNG, JPEG or BMP picture, could not read it ({error}). Replace the file."
+        ) from error

@@ -1,0 +1,1 @@
+"""Shows the worst mistakes of a classifier as a section of the report."""

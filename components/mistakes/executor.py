@@ -1,0 +1,197 @@
+"""The work of the mistakes component: ask the model, find the answers furthest off, draw or list the inputs behind them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from components.golden import read_records
+
+_BATCH = 1024
+_SCALE = 4
+_LONGEST_CELL = 120
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistake:
+    """A wrong answer.
+
+    Attributes:
+        row: of the example.
+        true: the class it has.
+        predicted: the class the model takes it for.
+        probability: that the model gives the predicted class.
+    """
+
+    row: int
+    true: int
+    predicted: int
+    probability: float
+
+
+def worst_mistakes(probabilities: np.ndarray, labels: np.ndarray, count: int) -> tuple[list[Mistake], int]:
+    """The wrong answers with the highest loss, which is -log of the probability of the true class.
+
+    Args:
+        probabilities: float [N, classes]; [N, 1] is the probability of class 1 of two.
+        labels: int [N], the true classes.
+        count: how many to return at most.
+
+    Returns:
+        The mistakes, worst first; and how many there are in all.
+
+    Raises:
+        ValueError: a label is no class of the model.
+    """
+    if probabilities.ndim != 2:
+        raise ValueError(f"expected probabilities of shape [examples, classes], received shape {probabilities.shape}.")
+    if probabilities.shape[1] == 1:
+        probabilities = np.hstack([1 - probabilities, probabilities])
+    classes = probabilities.shape[1]
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        raise ValueError(f"expected labels from 0 to {classes - 1}, received {labels.min()} to {labels.max()}: check the label feature.")
+    predicted = probabilities.argmax(1)
+    of_true = probabilities[np.arange(len(labels)), labels]
+    wrong = np.flatnonzero(predicted != labels)
+    # The loss falls where the probability rises, which unlike the loss is finite.
+    worst = wrong[np.argsort(of_true[wrong], kind="stable")][:count]
+    found = [Mistake(int(row), int(labels[row]), int(predicted[row]), float(probabilities[row, predicted[row]])) for row in worst]
+    return found, len(wrong)
+
+
+def write_section(
+    saved_model_dir: Path, examples: Path, out_dir: Path, label: str, class_names: Sequence[str], count: int, image: str | None = None
+) -> None:
+    """Writes section.json and the pictures of the worst mistakes (for its schema see docs/architecture.md).
+
+    Args:
+        saved_model_dir: a classifier with the signatures of docs/architecture.md and one output, probabilities [N, classes].
+        examples: folder of TFRecords of raw tf.Examples.
+        out_dir: existing folder.
+        label: feature with the true class: an integer, or one of `class_names`.
+        class_names: in the order of the model's outputs; empty to show numbers.
+        count: how many mistakes to show at most.
+        image: the input to draw; without it the first that holds pictures. Without any there is a table of the inputs.
+
+    Raises:
+        ValueError: the model is no classifier, a label is none of its classes, or there is no such picture.
+    """
+    import tensorflow as tf
+
+    records = read_records(examples)
+    model = tf.saved_model.load(str(saved_model_dir))
+    labels = read_labels(records, label, class_names)
+    mistakes, wrong = worst_mistakes(_probabilities(model, records), labels, count)
+    inputs = {}
+    if mistakes:
+        chosen = tf.constant([records[mistake.row] for mistake in mistakes])
+        decoded = model.signatures["decode"](examples=chosen)
+        inputs = {name: decoded[name].numpy() for name in sorted(decoded)}
+
+    def name(number: int) -> str:
+        return class_names[number] if class_names else str(number)
+
+    section: dict[str, Any] = {
+        "title": "Worst mistakes",
+        "text": f"{wrong:,} of {len(records):,} examples are taken for another class."
+        + (f" These {len(mistakes)} have the highest loss, worst first." if mistakes else ""),
+        "pictures": [],
+        "tables": [],
+    }
+    pictures = _pictures(inputs, image)
+    if pictures is not None:
+        for number, (mistake, pixels) in enumerate(zip(mistakes, pictures, strict=True), start=1):
+            caption = f"true {name(mistake.true)}, predicted {name(mistake.predicted)} ({mistake.probability:.2f})"
+            _draw(pixels).save(out_dir / f"{number}.png")
+            section["pictures"].append({"file": f"{number}.png", "caption": caption})
+    elif mistakes:
+        rows = [
+            [name(mistake.true), name(mistake.predicted), f"{mistake.probability:.2f}", *(_cell(values[at]) for values in inputs.values())]
+            for at, mistake in enumerate(mistakes)
+        ]
+        columns = ["true", "predicted", "probability", *inputs]
+        section["tables"].append({"title": "Inputs", "columns": columns, "rows": rows})
+    (out_dir / "section.json").write_text(json.dumps(section, indent=2) + "\n")
+
+
+def read_labels(records: list[bytes], label: str, class_names: Sequence[str]) -> np.ndarray:
+    """The label of each serialized tf.Example as a class number, int64 [N].
+
+    Raises:
+        ValueError: an example has no such feature, or a name that is none of `class_names`.
+    """
+    import tensorflow as tf
+
+    kind = tf.train.Example.FromString(records[0]).features.feature[label].WhichOneof("kind") if records else None
+    if kind not in ("int64_list", "bytes_list"):
+        raise ValueError(f"expected examples with the feature {label!r} as an integer or a class name, found {kind or 'none'}.")
+    dtype = tf.int64 if kind == "int64_list" else tf.string
+    values: np.ndarray = tf.io.parse_example(tf.constant(records), {label: tf.io.FixedLenFeature([], dtype)})[label].numpy()
+    if kind == "int64_list":
+        return values
+    numbers = {text.encode(): number for number, text in enumerate(class_names)}
+    unknown = sorted(set(values.tolist()) - set(numbers))
+    if unknown:
+        raise ValueError(f"expected {label!r} to be one of {list(class_names)}, received {unknown[0].decode(errors='replace')!r}.")
+    return np.array([numbers[text] for text in values.tolist()], np.int64)
+
+
+def _probabilities(model: Any, records: list[bytes]) -> np.ndarray:
+    import tensorflow as tf
+
+    answer = model.signatures["examples"]
+    if len(answer.structured_outputs) != 1:
+        raise ValueError(f"expected a classifier with one output, received the outputs {sorted(answer.structured_outputs)}.")
+    (output,) = answer.structured_outputs
+    batches = (tf.constant(records[start : start + _BATCH]) for start in range(0, len(records), _BATCH))
+    return np.concatenate([answer(examples=batch)[output].numpy() for batch in batches])
+
+
+def _pictures(inputs: dict[str, np.ndarray], image: str | None) -> np.ndarray | None:
+    """The input that holds pictures: uint8 [N, height, width] or [N, height, width, 1 or 3 channels]."""
+
+    def fits(values: np.ndarray) -> bool:
+        return values.dtype == np.uint8 and (values.ndim == 3 or (values.ndim == 4 and values.shape[3] in (1, 3)))
+
+    if image is not None and inputs and not (image in inputs and fits(inputs[image])):
+        shapes = {name: f"{values.dtype}{list(values.shape)}" for name, values in inputs.items()}
+        raise ValueError(f"expected an input {image!r} with pictures, uint8 [N, height, width, channels], received {shapes}.")
+    candidates = inputs if image is None else {image: inputs[image]} if inputs else {}
+    return next((values for values in candidates.values() if fits(values)), None)
+
+
+def _draw(pixels: np.ndarray) -> Image.Image:
+    """A picture, enlarged without smoothing, so that pixels can be told apart."""
+    picture = Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+    return picture.resize((picture.width * _SCALE, picture.height * _SCALE), Image.Resampling.NEAREST)
+
+
+def _cell(value: Any) -> str:
+    """A value of any shape as a short text."""
+    text = value.decode(errors="replace") if isinstance(value, bytes) else np.array2string(np.asarray(value), precision=4, threshold=20)
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Runs `write_section` on TFX artifacts."""
+
+    def Do(self, input_dict: dict[str, list[Any]], output_dict: dict[str, list[Any]], exec_properties: dict[str, Any]) -> None:
+        """See MistakesSpec for inputs, outputs and parameters."""
+        write_section(
+            saved_model_dir=Path(path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict["model"]))),
+            examples=Path(artifact_utils.get_split_uri(input_dict["examples"], exec_properties["split"])),
+            out_dir=Path(artifact_utils.get_single_uri(output_dict["mistakes"])),
+            label=exec_properties["label"],
+            class_names=json.loads(exec_properties["class_names"]),
+            count=exec_properties["count"],
+            image=exec_properties.get("image"),
+        )

@@ -1,0 +1,84 @@
+"""Interface of the TFLite exporter."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts
+
+from components.artifacts import Exports
+from components.tflite_exporter import executor
+
+
+class TFLiteExporterSpec(component_spec.ComponentSpec):
+    """Inputs, outputs and parameters of TFLiteExporter; see there."""
+
+    PARAMETERS: ClassVar[dict[str, Any]] = {
+        "split": component_spec.ExecutionParameter(type=str),
+        "float32_diff": component_spec.ExecutionParameter(type=float),
+        "float16_diff": component_spec.ExecutionParameter(type=float),
+        "int8_agreement": component_spec.ExecutionParameter(type=float),
+        "int8_diff": component_spec.ExecutionParameter(type=float),
+        "timeout_seconds": component_spec.ExecutionParameter(type=float),
+        "code_fingerprint": component_spec.ExecutionParameter(type=str, optional=True),
+    }
+    INPUTS: ClassVar[dict[str, Any]] = {
+        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "model_run": component_spec.ChannelParameter(type=standard_artifacts.ModelRun),
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+    }
+    OUTPUTS: ClassVar[dict[str, Any]] = {"exports": component_spec.ChannelParameter(type=Exports)}
+
+
+class TFLiteExporter(base_component.BaseComponent):
+    """Makes float32, float16 and int8 TFLite models of a blessed model, each held to the golden answers of the trained one.
+
+    A model that is not blessed gets an empty list of exports. A format that can't be made, or is outside its bound, fails the run.
+    """
+
+    SPEC_CLASS = TFLiteExporterSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        model_run: types.BaseChannel,
+        examples: types.BaseChannel,
+        blessing: types.BaseChannel,
+        split: str = "train",
+        bounds: executor.Bounds | None = None,
+        timeout_seconds: float = 300.0,
+        code_fingerprint: str | None = None,
+    ) -> None:
+        """Declares the component.
+
+        Args:
+            model: the Trainer's Model, with the signatures of docs/architecture.md.
+            model_run: the Trainer's ModelRun, with golden examples and answers.
+            examples: raw Examples.
+            blessing: the Evaluator's ModelBlessing.
+            split: of the examples, whose first 200 calibrate the integer format.
+            bounds: how far the answers of a format may be from the golden ones.
+            timeout_seconds: that conversion and comparison may take each.
+            code_fingerprint: of the code behind the component, for TFX's cache.
+        """
+        bounds = bounds or executor.Bounds()
+        super().__init__(
+            spec=TFLiteExporterSpec(
+                model=model,
+                model_run=model_run,
+                examples=examples,
+                blessing=blessing,
+                split=split,
+                float32_diff=bounds.float32_diff,
+                float16_diff=bounds.float16_diff,
+                int8_agreement=bounds.int8_agreement,
+                int8_diff=bounds.int8_diff,
+                timeout_seconds=timeout_seconds,
+                code_fingerprint=code_fingerprint,
+                exports=types.Channel(type=Exports),
+            )
+        )

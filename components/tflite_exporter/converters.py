@@ -1,0 +1,98 @@
+"""SavedModel to TFLite, one plain function per format: `(saved_model_dir, out_dir, representative) -> file`.
+
+Run as `python -m components.tflite_exporter.converters SAVED_MODEL OUT_DIR REPRESENTATIVE.npz FORMAT…` it makes several with one
+import of TensorFlow, and prints the name of each format before it begins with it, so that a crash has a name.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.arrays import load_arrays
+
+SIGNATURE = "serving_default"
+
+
+def float32(saved_model_dir: Path, out_dir: Path, representative: Mapping[str, np.ndarray]) -> Path:
+    """The model as it is.
+
+    Args:
+        saved_model_dir: has the signature `serving_default` with named dense inputs, batch first.
+        out_dir: existing folder for the file.
+        representative: rows of inputs by name; used for integers only.
+
+    Returns:
+        The file; it takes one row at a time (a batch of 1), which browsers need.
+    """
+    return _write(_converter(saved_model_dir), out_dir / "float32.tflite")
+
+
+def float16(saved_model_dir: Path, out_dir: Path, representative: Mapping[str, np.ndarray]) -> Path:
+    """Weights kept in 16 bits: half the size. Arguments and result as for `float32`."""
+    import tensorflow as tf
+
+    converter = _converter(saved_model_dir)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    return _write(converter, out_dir / "float16.tflite")
+
+
+def int8(saved_model_dir: Path, out_dir: Path, representative: Mapping[str, np.ndarray]) -> Path:
+    """Weights and activations in 8 bits, with ranges taken from the representative rows: a quarter of the size.
+
+    Inputs and outputs keep their types, so that all formats are called alike. What has no integer form stays float.
+    Arguments and result as for `float32`.
+    """
+    import tensorflow as tf
+
+    rows = len(next(iter(representative.values())))
+
+    def calibration() -> Iterator[dict[str, np.ndarray]]:
+        for row in range(rows):
+            yield {name: values[row : row + 1] for name, values in representative.items()}
+
+    converter = _converter(saved_model_dir)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = calibration
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
+    return _write(converter, out_dir / "int8.tflite")
+
+
+CONVERTERS: dict[str, Callable[[Path, Path, Mapping[str, np.ndarray]], Path]] = {"float32": float32, "float16": float16, "int8": int8}
+
+
+def _converter(saved_model_dir: Path) -> Any:
+    """A converter of the `serving_default` signature with a batch of 1."""
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(saved_model_dir))
+    signature = model.signatures[SIGNATURE]
+    one_row = {
+        name: tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name=name) for name, spec in signature.structured_input_signature[1].items()
+    }
+    # The wrapper keeps the names of inputs and outputs; the converter calls what it is given "serving_default".
+    concrete = tf.function(lambda **inputs: signature(**inputs)).get_concrete_function(**one_row)
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+
+
+def _write(converter: Any, file: Path) -> Path:
+    file.write_bytes(converter.convert())
+    return file
+
+
+def main(arguments: list[str]) -> None:
+    """The command line, see the head of this module."""
+    saved_model_dir, out_dir, representative = map(Path, arguments[:3])
+    inputs = load_arrays(representative)
+    for name in arguments[3:]:
+        print(name, flush=True)  # noqa: T201
+        CONVERTERS[name](saved_model_dir, out_dir, inputs)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

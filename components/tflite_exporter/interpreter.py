@@ -1,0 +1,70 @@
+"""Answers of TFLite models by LiteRT, as on a device: no TensorFlow.
+
+Run as `python -m components.tflite_exporter.interpreter INPUTS.npz FILE…` it writes the answers of each FILE beside it, as
+`<name>.npz`. It prints the name of each format before it asks it, and at last the latencies as JSON. A process of its own, because
+a bad model can crash the interpreter.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from components.arrays import load_arrays, save_arrays
+
+WARM_UP_CALLS = 20
+TIMED_CALLS = 200
+
+
+def answer(file: Path, inputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], float]:
+    """Asks a TFLite model of batch 1, row by row.
+
+    Args:
+        file: the model, with the signature `serving_default`.
+        inputs: by name, at least one row each.
+
+    Returns:
+        The outputs by name, as many rows; and the median time of one call in milliseconds.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(str(file), num_threads=1).get_signature_runner("serving_default")
+    rows = len(next(iter(inputs.values())))
+    answers = [runner(**{name: values[row : row + 1] for name, values in inputs.items()}) for row in range(rows)]
+    outputs = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+
+    one_row = {name: values[:1] for name, values in inputs.items()}
+    return outputs, median_milliseconds(lambda: runner(**one_row))
+
+
+def median_milliseconds(call: Callable[[], object]) -> float:
+    """The median time of TIMED_CALLS calls after WARM_UP_CALLS others, in milliseconds."""
+    for _ in range(WARM_UP_CALLS):
+        call()
+    times = []
+    for _ in range(TIMED_CALLS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1000
+
+
+def main(arguments: list[str]) -> None:
+    """The command line, see the head of this module."""
+    inputs = load_arrays(Path(arguments[0]))
+    latencies = {}
+    for file in map(Path, arguments[1:]):
+        print(file.stem, flush=True)  # noqa: T201
+        outputs, latencies[file.stem] = answer(file, inputs)
+        save_arrays(file.with_suffix(".npz"), outputs)
+    print(json.dumps(latencies))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,7 @@
+"""`python -m pipelines` is `darsena`."""
+
+import sys
+
+from pipelines.common.cli import main
+
+sys.exit(main())

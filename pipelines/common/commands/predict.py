@@ -1,0 +1,126 @@
+"""`darsena predict MODEL FILE...`: asks the running server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.common.commands.options import (
+    GRPC_PORT,
+    LOOPBACK,
+    REST_PORT,
+    Command,
+    console,
+    debug_option,
+    is_debug,
+    json_option,
+    model_argument,
+    plain_table,
+    print_json,
+)
+from pipelines.common.config import ModelConfig
+from pipelines.common.errors import DarsenaError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from serving.client import GrpcClient, RestClient
+
+SIGNATURE = "serving_default"
+EXAMPLES = ("darsena predict {model} one.png two.png", "darsena predict {model} batch.npy --grpc --json")
+
+
+@click.command("predict", cls=Command, examples=EXAMPLES)
+@model_argument
+@click.argument("files", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1, required=True, metavar="FILE...")
+@click.option("--server", metavar="ADDRESS", help="Of the server, as `darsena serve` prints it.  [default: this machine's]")
+@click.option("--grpc", "by_grpc", is_flag=True, help="Ask over gRPC rather than REST.")
+@json_option
+@debug_option
+def command(model: ModelConfig, files: tuple[Path, ...], server: str | None, by_grpc: bool, as_json: bool) -> None:
+    """Ask a running server (see `darsena serve`) about raw inputs.
+
+    FILE is an image (.png, .jpg, .bmp), an array or a batch of them (.npy, .npz), or rows (.json, .csv).
+    """
+    answers = ask(model, files, server, by_grpc)
+    if as_json:
+        print_json(answers)
+        return
+    table = plain_table("File", "Prediction", "Probability")
+    for answer in answers:
+        name = answer["file"] if answer["of"] == 1 else f"{answer['file']} [{answer['row']}]"
+        probability = "" if answer["probability"] is None else f"{answer['probability']:.4f}"
+        table.add_row(name, str(answer["prediction"]), probability)
+    console().print(table)
+
+
+def ask(model: ModelConfig, files: tuple[Path, ...], server: str | None, by_grpc: bool) -> list[dict[str, Any]]:
+    """The server's answers.
+
+    Args:
+        model: what to ask; its class names turn probabilities into predictions.
+        files: of raw inputs.
+        server: address of the server; None for this machine's default port.
+        by_grpc: whether to ask over gRPC.
+
+    Returns:
+        One per example: `file`, `row` in it and number of rows (`of`), `prediction`, `probability` and all `outputs`.
+
+    Raises:
+        DarsenaError: no server answers, or it answers with an error.
+        DataRejected: a file does not hold what the model takes.
+    """
+    from pipelines.common.inputs import read_inputs
+    from pipelines.common.quiet import quiet_environment
+
+    if not is_debug():
+        quiet_environment()
+    from serving.errors import ServingError
+
+    answers = []
+    try:
+        client = connect(server, by_grpc)
+        inputs = model_inputs(client, model.name)
+        for path in files:
+            outputs = client.predict(model.name, read_inputs(path, inputs))
+            answers += describe(model, path, outputs)
+    except ServingError as error:
+        raise DarsenaError(f"{error} Start a server with: darsena serve {model.name}") from error
+    return answers
+
+
+def connect(server: str | None, by_grpc: bool) -> GrpcClient | RestClient:
+    """A client of the server over the chosen protocol."""
+    from serving.client import GrpcClient, RestClient
+
+    if by_grpc:
+        return GrpcClient((server or f"{LOOPBACK}:{GRPC_PORT}").removeprefix("grpc://"))
+    address = server or f"{LOOPBACK}:{REST_PORT}"
+    return RestClient(address if "://" in address else f"http://{address}")
+
+
+def describe(model: ModelConfig, path: Path, outputs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Answers of one file, row by row.
+
+    An output with a value per class of the model gives the prediction; without one, the outputs are the prediction.
+    """
+    rows = len(next(iter(outputs.values())))
+    scores = next((values for values in outputs.values() if values.shape == (rows, len(model.class_names))), None)
+    answers = []
+    for row in range(rows):
+        raw = {name: values[row].tolist() for name, values in outputs.items()}
+        best = None if scores is None else int(scores[row].argmax())
+        answers.append(
+            {
+                "file": str(path),
+                "row": row,
+                "of": rows,
+                "prediction": raw if scores is None or best is None else model.class_names[best],
+                "probability": None if scores is None or best is None else float(scores[row][best]),
+                "outputs": raw,
+            }
+        )
+    return answers

@@ -1,0 +1,120 @@
+"""`darsena run MODEL`: one run of a model's pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from pipelines.common.commands.options import Command, console, debug_option, is_debug, json_option, model_argument, print_json, root_option
+from pipelines.common.config import ModelConfig, RunConfig
+from pipelines.common.errors import ExitCode, UsageError
+from pipelines.common.layout import load_model, model_names
+from pipelines.common.quiet import log_file, quiet
+
+
+class RunCommand(Command):
+    """A command whose --help, given a model's name too, tells that model's hyperparameters, data and reference."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keeps the arguments for `format_epilog`, because --help takes effect before they are parsed."""
+        ctx.meta[__name__] = list(args)
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Adds the part about the model, and the examples."""
+        for name in [name for name in ctx.meta.get(__name__, []) if name in model_names()][:1]:
+            model = load_model(name)
+            with formatter.section(f"Hyperparameters of {name}, for --set"):
+                formatter.write_dl([(key, f"{type(default).__name__}, default {default}") for key, default in model.hparams.items()])
+            about = {"learns": model.learns, "data": model.data.description, "PATH": model.data.formats, "reference": model.reference}
+            with formatter.section(f"About {name}"):
+                formatter.write_dl(list(about.items()))
+        super().format_epilog(ctx, formatter)
+
+
+EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10", "darsena run {model} --help")
+
+
+@click.command("run", cls=RunCommand, examples=EXAMPLES)
+@model_argument
+@click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Embedded sample, full data, or your own.")
+@root_option
+@click.option("--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True, help="Who runs the components.")
+@click.option("--strategy", default="default", metavar="NAME", show_default=True, help="default, mirrored, multi_worker or tpu.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable; see `run MODEL --help`).")
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
+@click.option("--tune", is_flag=True, help="Search hyperparameters first.")
+@click.option("--trials", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="Trials of such a search.")
+@click.option("--no-cache", is_flag=True, help="Answer no component from an earlier run.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=42, show_default=True, metavar="N", help="Of all random choices.")
+@json_option
+@debug_option
+def command(
+    model: ModelConfig,
+    data: str,
+    root: Path,
+    settings: tuple[str, ...],
+    epochs: int | None,
+    no_cache: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """From raw data to a blessed and pushed model.
+
+    Exit codes: 0 blessed and pushed, 1 failed, 2 wrong usage, 3 not blessed, 4 data rejected.
+    """
+    hparams = model.with_overrides(overrides(settings, epochs))
+    from pipelines.common.data import resolve_data
+
+    run = RunConfig(root=root, data=resolve_data(model.data, data, root), hparams=hparams, cache=not no_cache, **options)
+    log = None if is_debug() else log_file(root, f"run-{model.name}")
+    with quiet(log) as (out, err):
+        record = run_pipeline(model, run, err if as_json else out)
+    if as_json:
+        print_json(record)
+    if record["exit_code"] != ExitCode.OK:
+        click.echo(f"darsena: {record['verdict']}: {record['reason']}" + (f" Log: {log}" if log else ""), err=True)
+    return int(record["exit_code"])
+
+
+def overrides(settings: tuple[str, ...], epochs: int | None) -> dict[str, str]:
+    """Hyperparameters as typed, by name.
+
+    Raises:
+        UsageError: a setting is not NAME=VALUE, or a hyperparameter is set twice.
+    """
+    found: dict[str, str] = {}
+    for setting in (*settings, *([f"epochs={epochs}"] if epochs else [])):
+        name, equals, value = setting.partition("=")
+        if not (name and equals and value):
+            raise UsageError(f"expected --set NAME=VALUE, received {setting!r}.")
+        if name in found:
+            raise UsageError(f"expected one value for {name}, received {found[name]} and {value}.")
+        found[name] = value
+    return found
+
+
+def run_pipeline(model: ModelConfig, run: RunConfig, terminal: TextIO) -> dict[str, Any]:
+    """Runs the pipeline and shows it as it goes.
+
+    Args:
+        model: what to make.
+        run: where and how.
+        terminal: where to show progress and the summary.
+
+    Returns:
+        The record of the run.
+    """
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    screen = console(terminal)
+    # Not console.status(): it would redirect what libraries print back to the terminal.
+    with Live(Spinner("dots", "loading TensorFlow and TFX"), console=screen, transient=True, redirect_stdout=False, redirect_stderr=False):
+        from pipelines.common import graph, runs
+        from reporting import terminal as view
+    record = runs.execute(model, run, lambda nodes: view.Progress(nodes, graph.DESCRIPTIONS, screen))
+    screen.print(view.summary(record))
+    return record

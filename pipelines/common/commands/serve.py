@@ -1,0 +1,99 @@
+"""`darsena serve [MODEL...]`: a local server of what was pushed."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from pipelines.common.commands.options import GRPC_PORT, LOOPBACK, REST_PORT, Command, ModelName, debug_option, is_debug, root_option
+from pipelines.common.config import ModelConfig
+from pipelines.common.errors import DarsenaError
+from pipelines.common.layout import model_names, versions
+from pipelines.common.quiet import log_file, quiet
+
+POLL_SECONDS = 1.0
+PORT = click.IntRange(0, 65535)
+
+
+@click.command("serve", cls=Command, examples=("darsena serve", "darsena serve {model} --rest-port 9501 --grpc-port 9500"))
+@click.argument("models", type=ModelName(), nargs=-1, metavar="[MODEL]...")
+@root_option
+@click.option("--host", default=LOOPBACK, metavar="ADDRESS", show_default=True, help="Address to listen on.")
+@click.option("--grpc-port", type=PORT, default=GRPC_PORT, metavar="PORT", show_default=True, help="0 takes a free one.")
+@click.option("--rest-port", type=PORT, default=REST_PORT, metavar="PORT", show_default=True, help="0 takes a free one.")
+@debug_option
+def command(models: tuple[ModelConfig, ...], root: Path, host: str, grpc_port: int, rest_port: int) -> None:
+    """Serve the pushed models (all of them by default) over the TF Serving API, gRPC and REST.
+
+    A version pushed while it runs is picked up. Ctrl-C or SIGTERM stops it.
+    """
+    names = pushed(root, [model.name for model in models])
+    if not is_loopback(host):
+        click.echo(f"darsena: warning: {host} is no loopback address: whoever reaches this machine can use the server.", err=True)
+    stop = threading.Event()
+
+    def on_signal(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with quiet(None if is_debug() else log_file(root, "serve")):
+            from serving.errors import ServingError
+            from serving.server import ModelServer
+
+            try:
+                server = ModelServer(root / "serving", names, host, grpc_port, rest_port, POLL_SECONDS)
+                server.start()
+            except (ServingError, OSError) as error:
+                raise DarsenaError(str(error)) from error
+        try:
+            click.echo(announcement(names, host, server.grpc_port, server.rest_port))
+            stop.wait()
+        finally:
+            server.stop()
+        click.echo("stopped.")
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def pushed(root: Path, wanted: list[str]) -> list[str]:
+    """The models to serve: those wanted, or all that have a version.
+
+    Raises:
+        DarsenaError: there is nothing to serve.
+    """
+    names = wanted or [name for name in model_names() if versions(root, name)]
+    missing = [name for name in names if not versions(root, name)]
+    if missing or not names:
+        what, first = (" and ".join(missing), missing[0]) if missing else ("a model", "MODEL")
+        raise DarsenaError(f"expected a pushed version of {what} under {root / 'serving'}, found none. Make one with: darsena run {first}")
+    return names
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def announcement(names: list[str], host: str, grpc_port: int, rest_port: int) -> str:
+    """What to tell the user once the server answers."""
+    url = f"http://{host}:{rest_port}/v1/models/{names[0]}"
+    lines = [
+        f"serving {', '.join(names)}",
+        f"  gRPC  {host}:{grpc_port}",
+        f"  REST  http://{host}:{rest_port}/v1/models/",
+        f"  try   curl {url}",
+        f"        curl {url}/metadata",
+        f"        darsena predict {names[0]} FILE --server http://{host}:{rest_port}",
+        "Ctrl-C stops it.",
+    ]
+    return "\n".join(lines)

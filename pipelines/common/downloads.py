@@ -1,0 +1,204 @@
+"""The full data sets: under $DARSENA_DATA, in the cache, or downloaded into it; each file is held to its checksum."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.errors import DataRejected
+from pipelines.common.config import DataSet, Download
+from pipelines.common.errors import DarsenaError
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+Progress = Callable[[str, int, int], None]
+CHUNK = 1 << 18
+TIMEOUT_SECONDS = 30
+# A mirror may compress otherwise than the publisher, but a server that goes on and on is not one.
+MOST_TIMES_SIZE = 3
+
+
+def full_folder(dataset: DataSet, console_progress: Progress | None) -> Path:
+    """The folder with all files of the full data: under $DARSENA_DATA, in the cache, or downloaded into the cache now.
+
+    Raises:
+        DataRejected: a file under $DARSENA_DATA is not the published one.
+        DarsenaError: the download failed.
+    """
+    verified = Verified(cache_folder() / "verified.json")
+    own = os.environ.get("DARSENA_DATA")
+    if own and all((Path(own) / dataset.name / download.file).is_file() for download in dataset.downloads):
+        folder = Path(own).resolve() / dataset.name
+        for download in dataset.downloads:
+            if not verified.holds(folder / download.file, download.sha256):
+                raise DataRejected(
+                    f"expected {folder / download.file} to be the published file (sha256 {download.sha256} unzipped), received another. "
+                    "Replace it, or unset DARSENA_DATA to download it."
+                )
+        return folder
+    folder = cache_folder() / dataset.name
+    missing = [download for download in dataset.downloads if not verified.holds(folder / download.file, download.sha256)]
+    if missing:
+        with contextlib.ExitStack() as stack:
+            progress = console_progress or stack.enter_context(progress_bar())
+            for download in missing:
+                fetch(download, folder, progress, verified)
+    return folder
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: $DARSENA_CACHE, $XDG_CACHE_HOME/darsena or ~/.cache/darsena."""
+    if os.environ.get("DARSENA_CACHE"):
+        return Path(os.environ["DARSENA_CACHE"]).expanduser().resolve()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache").resolve() / "darsena"
+
+
+class Verified:
+    """Remembers which files had the right checksum, so that they are read for it once, until they change.
+
+    Args:
+        path: a small JSON file; where it can't be written, files are read each time.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def holds(self, file: Path, sha256: str) -> bool:
+        """Whether a file is there and its content, once decompressed, has this checksum."""
+        if not file.is_file():
+            return False
+        if self.known().get(str(file)) == mark(file, sha256):
+            return True
+        if not matches(file, sha256):
+            return False
+        self.remember(file, sha256)
+        return True
+
+    def remember(self, file: Path, sha256: str) -> None:
+        """Notes that a file has this checksum now."""
+        text = json.dumps(self.known() | {str(file): mark(file, sha256)}, indent=1)
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path, text)
+
+    def known(self) -> dict[str, list]:
+        """Size, time of change and checksum by path."""
+        try:
+            found = json.loads(self.path.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def fetch(download: Download, folder: Path, progress: Progress, verified: Verified) -> None:
+    """Downloads a file into a folder, where it appears only once it is whole and has the right checksum.
+
+    Raises:
+        DarsenaError: no connection, an incomplete or wrong file, or no room for it.
+    """
+    target = folder / download.file
+    by_hand = f"Try again, or get the file by other means and put it in {folder} or in the folder {folder.name} of $DARSENA_DATA."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary:
+            part = Path(temporary) / download.file
+            with part.open("wb") as file:
+                for chunk in stream(download, progress, by_hand):
+                    file.write(chunk)
+            if not matches(part, download.sha256):
+                raise DarsenaError(
+                    f"expected the published content (sha256 {download.sha256}) from {download.url}, received another. {by_hand}"
+                )
+            part.replace(target)
+    except OSError as error:
+        raise DarsenaError(
+            f"expected to write {target}, could not: {error.strerror}. Free some space, or set DARSENA_CACHE to another folder."
+        ) from error
+    verified.remember(target, download.sha256)
+
+
+def stream(download: Download, progress: Progress, by_hand: str) -> Iterator[bytes]:
+    """The content of a download, piece by piece.
+
+    Raises:
+        DarsenaError: no connection, or it ended early; the message ends with `by_hand`.
+    """
+    import http.client
+    import urllib.request
+
+    received = 0
+    try:
+        with urllib.request.urlopen(download.url, timeout=TIMEOUT_SECONDS) as response:
+            expected = int(response.headers.get("Content-Length") or download.size)
+            progress(download.file, 0, expected)
+            while chunk := response.read(CHUNK):
+                received += len(chunk)
+                if received > MOST_TIMES_SIZE * download.size:
+                    raise DarsenaError(f"expected {download.size} bytes from {download.url}, received over {received}. {by_hand}")
+                progress(download.file, received, expected)
+                yield chunk
+    except (OSError, http.client.HTTPException) as error:
+        raise DarsenaError(f"expected {download.file} from {download.url}, could not download it ({error}). {by_hand}") from error
+    if received < expected:
+        raise DarsenaError(f"expected {expected} bytes from {download.url}, the connection ended after {received}. {by_hand}")
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar per file on the terminal's standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(file: str, received: int, expected: int) -> None:
+            if file not in tasks:
+                tasks[file] = bars.add_task(file, total=expected)
+            bars.update(tasks[file], completed=received)
+
+        yield show
+
+
+def matches(path: Path, sha256: str) -> bool:
+    """Whether a file's content has this checksum; False for a file that can't be decompressed.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    try:
+        return content_sha256(path) == sha256
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return False
+
+
+def content_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, decompressed if its name says that it is gzipped."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def mark(file: Path, sha256: str) -> list:
+    """What changes when a file is rewritten, and its checksum."""
+    stat = file.stat()
+    return [stat.st_size, stat.st_mtime_ns, sha256]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a file that is there whole or not at all."""
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
+        fresh = Path(temporary) / path.name
+        fresh.write_text(text)
+        fresh.replace(path)

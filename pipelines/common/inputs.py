@@ -1,0 +1,158 @@
+"""Files of raw inputs to the arrays that a served model takes, as its own metadata describes them; knows nothing of any model."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.errors import DataRejected
+from pipelines.common.errors import UsageError
+
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
+ARRAYS = (".npy", ".npz")
+ROWS = (".json", ".csv")
+CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """One input of a served model.
+
+    Attributes:
+        name: of the tensor.
+        dtype: NumPy's name of its type, e.g. "uint8"; "object" for strings.
+        shape: of one example, without the batch; None where any size goes.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.dtype} {list(self.shape)}"
+
+
+def read_inputs(path: Path, inputs: list[Input]) -> dict[str, np.ndarray]:
+    """The examples of one file.
+
+    Args:
+        path: an image (one example); .npy or .npz (one example or a batch); .json (a list of rows, or TF Serving's
+            {"instances": rows}, each row an object by input name, or the bare value of the only input); .csv (a header of input
+            names, one row per example).
+        inputs: what the model takes.
+
+    Returns:
+        Arrays by input name, [N, *shape].
+
+    Raises:
+        UsageError: no such kind of file can hold what the model takes.
+        DataRejected: the file cannot be read, or does not hold what the model takes.
+    """
+    kind = path.suffix.lower()
+    try:
+        if kind in IMAGES:
+            found: Mapping[str, Any] = {only(inputs, path).name: read_image(path, only(inputs, path))[np.newaxis]}
+        elif kind == ".npy":
+            found = {only(inputs, path).name: np.load(path, allow_pickle=False)}
+        elif kind == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                found = dict(archive)
+        elif kind == ".json":
+            found = columns(json.loads(path.read_text()), inputs, path)
+        elif kind == ".csv":
+            with path.open(newline="") as file:
+                found = columns(list(csv.DictReader(file)), inputs, path)
+        else:
+            raise UsageError(f"expected a file of {', '.join((*IMAGES, *ARRAYS, *ROWS))}, received {path}.")
+    except DataRejected:
+        raise
+    except (OSError, ValueError, EOFError, csv.Error, zipfile.BadZipFile) as error:
+        raise DataRejected(f"expected to read {path}, received: {error}.") from error
+    if set(found) != {each.name for each in inputs}:
+        raise DataRejected(f"expected the inputs {', '.join(map(str, inputs))}, received {', '.join(sorted(found)) or 'none'} in {path}.")
+    return {each.name: batch(found[each.name], each, path) for each in inputs}
+
+
+def only(inputs: list[Input], path: Path) -> Input:
+    """The one input of a model that has one.
+
+    Raises:
+        UsageError: it has several, so that the file would have to name them.
+    """
+    if len(inputs) != 1:
+        raise UsageError(f"expected a file that names the inputs {', '.join(map(str, inputs))} (.npz, .json or .csv), received {path}.")
+    return inputs[0]
+
+
+def read_image(path: Path, wanted: Input) -> np.ndarray:
+    """The pixels of an image, in as many channels as the input has (a colour image becomes grey for an input of one).
+
+    Returns:
+        uint8 of the input's shape, except that the image's size is left as it is; for an input of strings, the file's bytes.
+
+    Raises:
+        DataRejected: the input is no image.
+        OSError: the file is no image.
+    """
+    from PIL import Image
+
+    if wanted.dtype == "object" and not wanted.shape:
+        return np.array(path.read_bytes(), dtype=object)
+    channels = 1 if len(wanted.shape) == 2 else wanted.shape[-1] if len(wanted.shape) == 3 else None
+    if wanted.dtype != "uint8" or channels not in CHANNELS:
+        raise DataRejected(f"expected data for the input {wanted}, received the image {path}. Give the values as .npy, .npz or .json.")
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert(CHANNELS[channels]))
+    return pixels[..., np.newaxis] if len(wanted.shape) == 3 and channels == 1 else pixels
+
+
+def columns(rows: Any, inputs: list[Input], path: Path) -> dict[str, list[Any]]:
+    """Rows to one list per input.
+
+    Raises:
+        DataRejected: it is no list of rows, or its rows do not have the same names.
+    """
+    if isinstance(rows, dict) and set(rows) == {"instances"}:
+        rows = rows["instances"]
+    if not isinstance(rows, list) or not rows:
+        raise DataRejected(f"expected a list of at least one row in {path}, received {type(rows).__name__}.")
+    if not any(isinstance(row, dict) for row in rows):
+        return {only(inputs, path).name: rows}
+    names = set(rows[0]) if isinstance(rows[0], dict) else set()
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or set(row) != names:
+            raise DataRejected(f"expected the same names in every row of {path}, row {number} differs from the first.")
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def batch(values: Any, wanted: Input, path: Path) -> np.ndarray:
+    """Values as a batch of the input's type and shape; a single example becomes a batch of one.
+
+    Raises:
+        DataRejected: the shape differs, or a value does not fit the type.
+    """
+    try:
+        given = np.asarray(values)
+        array = given.astype(wanted.dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DataRejected(f"expected {wanted} in {path}, received values that are not: {error}.") from error
+    if np.issubdtype(array.dtype, np.integer) and np.issubdtype(given.dtype, np.number) and not np.array_equal(array, given):
+        raise DataRejected(f"expected {wanted} in {path}, received {given.dtype} values from {given.min()} to {given.max()}.")
+    if fits(array.shape, wanted.shape):
+        array = array[np.newaxis]
+    if not fits(array.shape[1:], wanted.shape) or not array.ndim:
+        size = list(array.shape[1:]) if array.ndim == len(wanted.shape) + 1 else list(array.shape)
+        raise DataRejected(f"expected {wanted} in {path}, received the shape {size}. Bring the data to the expected shape first.")
+    return array
+
+
+def fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    """Whether an example's shape is the wanted one."""
+    return len(shape) == len(wanted) and all(size is None or size == actual for size, actual in zip(wanted, shape, strict=True))

@@ -1,0 +1,150 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tfx.types import channel, standard_artifacts
+
+from components.artifacts import Exports
+from components.child import ChildFailed
+from components.golden import Comparison
+from components.tflite_exporter import executor
+from components.tflite_exporter.component import TFLiteExporter
+from components.tflite_exporter.interpreter import answer
+from tests.components.conftest import GOLDEN_IMAGES, Holder, artifact, save_holder
+
+PARAMETERS = {"split": "train", "timeout_seconds": 120.0, **dataclasses.asdict(executor.Bounds())}
+
+
+def inputs(trained, blessed):
+    examples = artifact(standard_artifacts.Examples, trained.examples)
+    examples.split_names = '["train", "test"]'
+    return {
+        "model": [artifact(standard_artifacts.Model, trained.root / "model")],
+        "model_run": [artifact(standard_artifacts.ModelRun, trained.model_run)],
+        "examples": [examples],
+        "blessing": [artifact(standard_artifacts.ModelBlessing, trained.root / "blessing", blessed=blessed)],
+    }
+
+
+@pytest.fixture(scope="module")
+def exports(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exports")
+    executor.Executor().Do(inputs(trained, blessed=1), {"exports": [artifact(Exports, folder)]}, PARAMETERS)
+    return folder
+
+
+@pytest.fixture
+def float32_only(monkeypatch):
+    """Converts to one format, for time."""
+    monkeypatch.setattr(executor, "CONVERTERS", {"float32": executor.CONVERTERS["float32"]})
+
+
+def test_all_formats_answer_like_the_trained_model(exports, trained):
+    content = json.loads((exports / "exports.json").read_text())
+    golden = np.load(trained.model_run / "golden" / "outputs.npz")["probabilities"]
+
+    assert [record["name"] for record in content["exports"]] == ["float32", "float16", "int8"]
+    for record, bound in zip(content["exports"], (1e-5, 5e-3, 0.05), strict=True):
+        file = exports / record["file"]
+        outputs, _ = answer(file, {"image": GOLDEN_IMAGES})
+        difference = np.abs(outputs["probabilities"] - golden).max()
+        assert difference <= bound
+        assert record["max_abs_diff"] == pytest.approx(difference, abs=1e-7)
+        assert record["agreement"] == np.mean(outputs["probabilities"].argmax(1) == golden.argmax(1))
+        assert record["bytes"] == file.stat().st_size
+        assert record["format"] == "tflite" and record["passed"] is True and 0 < record["latency_ms"] < 100
+    assert sorted(path.name for path in exports.iterdir()) == ["exports.json", "float16.tflite", "float32.tflite", "int8.tflite"]
+
+
+def test_the_reference_is_the_saved_model(exports, trained):
+    reference = json.loads((exports / "exports.json").read_text())["reference"]
+    assert reference["bytes"] == sum(file.stat().st_size for file in trained.saved_model.rglob("*") if file.is_file())
+    assert reference["name"] == "SavedModel" and 0 < reference["latency_ms"] < 1000
+
+
+@pytest.mark.parametrize(("name", "weights"), [("float32", np.float32), ("float16", np.float16), ("int8", np.int8)])
+def test_a_format_keeps_weights_as_its_name_says_and_takes_one_row(exports, name, weights):
+    from ai_edge_litert.interpreter import Interpreter
+
+    model = Interpreter(str(exports / f"{name}.tflite"))
+    kinds = {detail["dtype"] for detail in model.get_tensor_details() if len(detail["shape"]) == 2 and 8 in detail["shape"]}
+    (image,) = model.get_input_details()
+    assert weights in kinds
+    assert (np.float16 in kinds, np.int8 in kinds) == (name == "float16", name == "int8")
+    assert image["shape_signature"].tolist() == [1, 4, 4] and image["dtype"] == np.uint8
+
+
+def test_the_integer_form_computes_in_integers(exports):
+    from ai_edge_litert.interpreter import Interpreter
+
+    model = Interpreter(str(exports / "int8.tflite"))
+    hidden = [detail for detail in model.get_tensor_details() if detail["shape"].tolist() == [1, 8]]
+    assert [detail["dtype"] for detail in hidden] == [np.int8]
+
+
+def test_answers_of_another_model_fail_and_leave_nothing(trained, other_model_run, tmp_path, float32_only):
+    with pytest.raises(
+        executor.ExportFailed, match="float32 does not answer like the trained model: expected a largest difference of at most"
+    ):
+        executor.export(trained.saved_model, other_model_run, trained.examples / "Split-train", tmp_path, executor.Bounds(), timeout=120)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_gives_nan_fails(trained, tmp_path, float32_only):
+    nan = save_holder(Holder(lambda pixels: tf.math.log(-1.0 - tf.reshape(pixels, [-1, 16])[:, :3])), tmp_path / "nan")
+    out_dir = tmp_path / "out"
+    out_dir.mkdir()
+    with pytest.raises(executor.ExportFailed, match="not finite"):
+        executor.export(nan, trained.model_run, trained.examples / "Split-train", out_dir, executor.Bounds(), timeout=120)
+    assert list(out_dir.iterdir()) == []
+
+
+def test_a_crash_names_the_format(trained, tmp_path, monkeypatch):
+    def crash(*arguments):
+        raise ChildFailed("it crashed (SIGSEGV)", last_line="int8")
+
+    monkeypatch.setattr(executor, "run_module", crash)
+    with pytest.raises(executor.ExportFailed, match=r"could not convert the model to TFLite int8: it crashed \(SIGSEGV\)"):
+        executor.export(trained.saved_model, trained.model_run, trained.examples / "Split-train", tmp_path, executor.Bounds(), timeout=120)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "examples", "holds"),
+    [
+        ("float32", Comparison(1e-5, 1e-5, 0.0, 1.0), 32, True),
+        ("float32", Comparison(2e-5, 2e-5, 0.0, 1.0), 32, False),
+        ("float16", Comparison(5e-3, 5e-3, 0.0, 1.0), 32, True),
+        ("float16", Comparison(6e-3, 6e-3, 0.0, 1.0), 32, False),
+        ("int8", Comparison(0.9, 0.9, 0.9, 31 / 32), 32, True),
+        ("int8", Comparison(0.0, 0.0, 0.0, 30 / 32), 32, False),
+        ("int8", Comparison(0.0, 0.0, 0.0, 0.97), 1000, True),
+        ("int8", Comparison(0.0, 0.0, 0.0, 0.969), 1000, False),
+        ("int8", Comparison(5.0, 5.0, 0.09, None), 32, True),
+        ("int8", Comparison(5.0, 5.0, 0.11, None), 32, False),
+    ],
+)
+def test_bounds(name, found, examples, holds):
+    assert (executor.Bounds().violation(name, found, examples) == "") == holds
+
+
+def test_a_model_that_is_not_blessed_is_not_exported(trained, tmp_path):
+    executor.Executor().Do(inputs(trained, blessed=0), {"exports": [artifact(Exports, tmp_path)]}, PARAMETERS)
+    content = json.loads((tmp_path / "exports.json").read_text())
+    assert content["exports"] == [] and "did not bless" in content["reason"]
+    assert [path.name for path in tmp_path.iterdir()] == ["exports.json"]
+
+
+def test_the_component_passes_its_parameters_on():
+    component = TFLiteExporter(
+        model=channel.Channel(standard_artifacts.Model),
+        model_run=channel.Channel(standard_artifacts.ModelRun),
+        examples=channel.Channel(standard_artifacts.Examples),
+        blessing=channel.Channel(standard_artifacts.ModelBlessing),
+        bounds=executor.Bounds(int8_agreement=0.5),
+        code_fingerprint="abc",
+    )
+    assert component.exec_properties == {**PARAMETERS, "int8_agreement": 0.5, "timeout_seconds": 300.0, "code_fingerprint": "abc"}
+    assert component.outputs["exports"].type is Exports
