@@ -96,7 +96,8 @@ def data_at(kind: str, path: Path) -> Data:
             )
     if not depths:
         raise DataRejected(
-            f"expected files of data in {path}, at most {DEEPEST - 1} folders deep, received none. Put the data there, or point to where it is."
+            f"expected files of data in {path}, at most {DEEPEST - 1} folders deep, received none. "
+            "Put the data there, or point to where it is."
         )
     return Data(kind, path, "/".join("*" * min(depths)))
 
