@@ -4,8 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-
-PACKAGES = ("pipelines", "components", "trainer_modules", "schemas", "serving")
+PACKAGES = ("pipelines", "components", "trainer_modules", "schemas", "serving", "reporting")
 
 
 def requirements() -> list[str]:
@@ -24,5 +23,6 @@ setup(
     install_requires=requirements(),
     packages=find_packages(include=[f"{name}{sub}" for name in PACKAGES for sub in ("", ".*")]),
     include_package_data=True,
+    package_data={"reporting": ["templates/*"], "schemas": ["*/*.pbtxt"]},
     entry_points={"console_scripts": ["darsena = pipelines.common.cli:main"]},
 )

@@ -21,8 +21,8 @@ from trainer_modules.common.decoding import decode_pixels
 
 if TYPE_CHECKING:
     import keras_tuner
-    from tfx.components import TunerFnResult
     from tfx.components.trainer.fn_args_utils import FnArgs
+    from tfx.components.tuner.component import TunerFnResult
 
 IMAGE = "image"
 LABEL = "label"

@@ -3,14 +3,10 @@
 A model that needs another graph composes the stages itself in `pipelines/<model>.py`.
 """
 
+import dataclasses
 import json
 from collections.abc import Sequence
 
-from components.image_example_gen.component import ImageExampleGen
-from components.mistakes.component import Mistakes
-from components.pusher.component import Pusher
-from components.serving_validator.component import ServingValidator
-from components.tflite_exporter.component import TFLiteExporter
 from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.statistics_gen.component import StatisticsGen
@@ -27,11 +23,16 @@ from tfx.types.channel import BaseChannel
 
 from components.anomaly_gate.component import AnomalyGate
 from components.curated_schema.component import CuratedSchema
+from components.image_example_gen.component import ImageExampleGen
+from components.mistakes.component import Mistakes
+from components.pusher.component import Pusher
+from components.serving_validator.component import ServingValidator
+from components.tflite_exporter.component import TFLiteExporter
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import code_fingerprint, component_fingerprint, data_fingerprint
 from pipelines.common.layout import artifacts_dir, metadata_path, serving_dir
-from pipelines.common.recipe import recipe
+from pipelines.common.recipe import recipe, withdrawn
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
@@ -157,6 +158,11 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         model_blessing=blessing,
         code_fingerprint=component_fingerprint("serving_validator"),
     )
+    lineage = {
+        "recipe": recipe(model, run),
+        "baseline": dataclasses.asdict(run.baseline) if run.baseline else None,
+        "withdrawn": withdrawn(run.root, model.name),
+    }
     pusher = Pusher(
         model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
@@ -164,7 +170,7 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         infra_blessing=validator.outputs["blessing"],
         exports=exporter.outputs["exports"],
         serving_dir=str(serving_dir(run.root, model.name)),
-        lineage=json.dumps({"recipe": recipe(model, run), "baseline": run.baseline and vars(run.baseline)}),
+        lineage=json.dumps(lineage),
         code_fingerprint=component_fingerprint("pusher"),
     )
     return [exporter, validator, pusher]

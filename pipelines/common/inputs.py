@@ -59,11 +59,8 @@ def read_inputs(path: Path, inputs: list[Input]) -> dict[str, np.ndarray]:
     try:
         if kind in IMAGES:
             found: Mapping[str, Any] = {only(inputs, path).name: read_image(path, only(inputs, path))[np.newaxis]}
-        elif kind == ".npy":
-            found = {only(inputs, path).name: np.load(path, allow_pickle=False)}
-        elif kind == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                found = dict(archive)
+        elif kind in ARRAYS:
+            found = read_arrays(path, inputs)
         elif kind == ".json":
             found = columns(json.loads(path.read_text()), inputs, path)
         elif kind == ".csv":
@@ -73,7 +70,7 @@ def read_inputs(path: Path, inputs: list[Input]) -> dict[str, np.ndarray]:
             raise UsageError(f"expected a file of {', '.join((*IMAGES, *ARRAYS, *ROWS))}, received {path}.")
     except DataRejected:
         raise
-    except (OSError, ValueError, EOFError, csv.Error, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise DataRejected(f"expected to read {path}, received: {error}.") from error
     if set(found) != {each.name for each in inputs}:
         raise DataRejected(f"expected the inputs {', '.join(map(str, inputs))}, received {', '.join(sorted(found)) or 'none'} in {path}.")
@@ -111,6 +108,26 @@ def read_image(path: Path, wanted: Input) -> np.ndarray:
     with Image.open(path) as image:
         pixels = np.asarray(image.convert(CHANNELS[channels]))
     return pixels[..., np.newaxis] if len(wanted.shape) == 3 and channels == 1 else pixels
+
+
+def read_arrays(path: Path, inputs: list[Input]) -> dict[str, np.ndarray]:
+    """The array of a .npy file, for the only input, or those of a .npz file by their names.
+
+    Raises:
+        UsageError: there are several inputs, and the file can hold only one.
+        DataRejected: the file holds pickled objects, which could run code when read, or is broken.
+    """
+    alone = only(inputs, path).name if path.suffix.lower() == ".npy" else ""
+    try:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return {alone or path.name: found}
+        with found:
+            return dict(found)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataRejected(
+            f"expected arrays of numbers in {path}, received pickled objects or a broken file. Save it with numpy.save."
+        ) from error
 
 
 def columns(rows: Any, inputs: list[Input], path: Path) -> dict[str, list[Any]]:

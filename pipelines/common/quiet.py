@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+NOWHERE = Path(os.devnull)
+
 
 def log_file(root: Path, name: str) -> Path:
     """Where the libraries' messages of one command go: <root>/logs/<name>-<time>.log, its folder made."""
@@ -20,15 +22,12 @@ def log_file(root: Path, name: str) -> Path:
     return folder / f"{name}-{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}.log"
 
 
-def quiet_environment() -> None:
-    """Has TensorFlow and gRPC keep what is no error to themselves. Call it before they are imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-
-
 @contextlib.contextmanager
 def quiet(log: Path | None) -> Iterator[tuple[TextIO, TextIO]]:
-    """Sends what libraries print or log to a file, including what C++ code and child processes write. Enter it before they are imported.
+    """Sends what libraries print or log to a file, including what C++ code and child processes write.
+
+    Enter it before they are imported. TensorFlow's own switch (TF_CPP_MIN_LOG_LEVEL) does not help: what it says while it is
+    imported goes to the standard error whatever the level.
 
     Args:
         log: the file, appended to; None shows all on the terminal.

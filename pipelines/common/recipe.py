@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.common.config import Baseline, ModelConfig, RunConfig
 from pipelines.common.errors import DarsenaError
 from pipelines.common.fingerprint import code_fingerprint, component_fingerprint, data_fingerprint, fingerprint
-from pipelines.common.layout import serving_dir, versions
+from pipelines.common.layout import runs, serving_dir, versions
 
 
 def recipe(model: ModelConfig, run: RunConfig) -> str:
@@ -44,7 +44,8 @@ def served(root: Path, model: str) -> dict | None:
         found: dict = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise DarsenaError(
-            f"expected the lineage of served version {pushed[-1]} in {path}, could not read it ({error}). Delete that version or restore the file."
+            f"expected the lineage of served version {pushed[-1]} in {path}, could not read it ({error}). "
+            "Delete that version or restore the file."
         ) from error
     return found
 
@@ -68,6 +69,13 @@ def find_baseline(model: ModelConfig, run: RunConfig) -> Baseline | None:
         baseline = Baseline(lineage["version"], lineage["model_uri"], lineage["lineage"]["recipe"])
     if baseline and not Path(baseline.model_uri).is_dir():
         raise DarsenaError(
-            f"expected the model of served version {baseline.version} at {baseline.model_uri}, it is gone. Restore it, or delete that version from {serving_dir(run.root, model.name)}."
+            f"expected the model of served version {baseline.version} at {baseline.model_uri}, it is gone. "
+            f"Restore it, or delete that version from {serving_dir(run.root, model.name)}."
         )
     return baseline
+
+
+def withdrawn(root: Path, model: str) -> list[int]:
+    """Versions that runs have pushed and that are gone since: someone deleted them, so a cached push of them does not count."""
+    pushed = {record["pushed"]["version"] for record in runs(root, model) if record["pushed"]}
+    return sorted(pushed - set(versions(root, model)))

@@ -12,7 +12,7 @@ from trainer_modules.common import training, tuning
 from trainer_modules.common.input_data import Rows, ordered_batches, read_examples, shuffled_batches, steps_per_execution
 from trainer_modules.common.strategies import make_strategy
 
-HPARAMS = {"epochs": 3, "batch_size": 16, "units": 4, "learning_rate": 0.05}
+HPARAMS = {"epochs": 3, "batch_size": 16, "units": 4, "learning_rate": 0.05, "schedule": "constant"}
 
 
 def build_model(hparams):
@@ -88,9 +88,18 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(rows):
     for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     assert not np.allclose(first.get_weights()[0], other.get_weights()[0])
-    assert set(history["metrics"]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
-    assert [len(values) for values in history["metrics"].values()] == [3] * 4
+    assert set(history["metrics"]) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    assert [len(values) for values in history["metrics"].values()] == [3] * 5
     assert history["metrics"]["loss"][2] < history["metrics"]["loss"][0]
+
+
+def test_schedules():
+    hparams = {"learning_rate": 0.4, "epochs": 4}
+    assert [training.schedule(hparams | {"schedule": "constant"})(epoch) for epoch in range(4)] == [0.4] * 4
+    cosine = training.schedule(hparams | {"schedule": "cosine"})
+    np.testing.assert_allclose([cosine(epoch) for epoch in range(4)], [0.4, 0.2 * (1 + 0.5**0.5), 0.2, 0.2 * (1 - 0.5**0.5)])
+    with pytest.raises(ValueError, match="no learning rate schedule 'linear'"):
+        training.schedule(hparams | {"schedule": "linear"})
 
 
 def test_an_unknown_strategy_is_named():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -78,7 +79,7 @@ def fit(
 
     Args:
         build_model: makes the compiled model.
-        hparams: for build_model; `epochs` and `batch_size` (over all replicas) are read here.
+        hparams: for build_model; `epochs`, `batch_size` (over all replicas), `learning_rate` and `schedule` are read here.
         train: rows to learn from.
         validation: rows to measure after each epoch.
         seed: of weights, dropout and the order of rows.
@@ -106,6 +107,7 @@ def fit(
         epochs=epochs,
         steps_per_epoch=steps,
         validation_data=ordered_batches(validation, EVALUATION_BATCH),
+        callbacks=[keras.callbacks.LearningRateScheduler(schedule(hparams))],
         shuffle=False,  # the batches are; Keras would warn
         verbose=0,
     )
@@ -118,6 +120,26 @@ def fit(
         "replicas": distribution.num_replicas_in_sync,
         "metrics": {name: [float(value) for value in values] for name, values in history.history.items()},
     }
+
+
+def schedule(hparams: Hparams) -> Callable[[int], float]:
+    """The learning rate of each epoch.
+
+    Args:
+        hparams: `schedule` is "constant", or "cosine" for half a cosine from `learning_rate` towards 0 over `epochs`
+            (Loshchilov and Hutter, 2017, without restarts), which takes the noise out of the last epochs.
+
+    Returns:
+        From the number of an epoch, counted from 0, to its rate.
+
+    Raises:
+        ValueError: there is no such schedule.
+    """
+    if hparams["schedule"] == "constant":
+        return lambda epoch: float(hparams["learning_rate"])
+    if hparams["schedule"] == "cosine":
+        return lambda epoch: float(hparams["learning_rate"] * (1 + math.cos(math.pi * epoch / hparams["epochs"])) / 2)
+    raise ValueError(f"there is no learning rate schedule {hparams['schedule']!r}. Known: constant, cosine.")
 
 
 def tuned_values(hyperparameters: Any) -> dict[str, Any]:

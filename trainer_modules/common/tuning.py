@@ -13,8 +13,8 @@ from trainer_modules.common.input_data import load_rows
 from trainer_modules.common.training import BuildModel, fit
 
 if TYPE_CHECKING:
-    from tfx.components import TunerFnResult
     from tfx.components.trainer.fn_args_utils import FnArgs
+    from tfx.components.tuner.component import TunerFnResult
 
 SearchSpace = Callable[[keras_tuner.HyperParameters], dict[str, Any]]
 
@@ -65,7 +65,7 @@ def random_search(fn_args: FnArgs, build_model: BuildModel, search_space: Search
     Returns:
         What TFX's Tuner runs.
     """
-    from tfx.components import TunerFnResult
+    from tfx.components.tuner.component import TunerFnResult
 
     config = fn_args.custom_config
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)

@@ -23,10 +23,12 @@ from pipelines.common.commands.options import (
 )
 from pipelines.common.config import ModelConfig
 from pipelines.common.errors import DarsenaError
+from pipelines.common.quiet import NOWHERE, quiet
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipelines.common.inputs import Input
     from serving.client import GrpcClient, RestClient
 
 SIGNATURE = "serving_default"
@@ -45,7 +47,8 @@ def command(model: ModelConfig, files: tuple[Path, ...], server: str | None, by_
 
     FILE is an image (.png, .jpg, .bmp), an array or a batch of them (.npy, .npz), or rows (.json, .csv).
     """
-    answers = ask(model, files, server, by_grpc)
+    with quiet(None if is_debug() else NOWHERE):
+        answers = ask(model, files, server, by_grpc)
     if as_json:
         print_json(answers)
         return
@@ -74,10 +77,6 @@ def ask(model: ModelConfig, files: tuple[Path, ...], server: str | None, by_grpc
         DataRejected: a file does not hold what the model takes.
     """
     from pipelines.common.inputs import read_inputs
-    from pipelines.common.quiet import quiet_environment
-
-    if not is_debug():
-        quiet_environment()
     from serving.errors import ServingError
 
     answers = []
@@ -88,8 +87,28 @@ def ask(model: ModelConfig, files: tuple[Path, ...], server: str | None, by_grpc
             outputs = client.predict(model.name, read_inputs(path, inputs))
             answers += describe(model, path, outputs)
     except ServingError as error:
-        raise DarsenaError(f"{error} Start a server with: darsena serve {model.name}") from error
+        raise DarsenaError(str(error)) from error
     return answers
+
+
+def model_inputs(client: GrpcClient | RestClient, model: str) -> list[Input]:
+    """What the served model takes, by its own account.
+
+    Raises:
+        DarsenaError: it has no `serving_default`, or an input without a number of dimensions.
+        ServingError: no server answers, or it refuses.
+    """
+    from pipelines.common.inputs import Input
+
+    signatures = client.metadata(model)
+    if SIGNATURE not in signatures:
+        raise DarsenaError(f"expected {model} to have the signature {SIGNATURE}, received {', '.join(signatures)}. Push it again.")
+    inputs = []
+    for name, info in signatures[SIGNATURE].inputs.items():
+        if not info.shape:
+            raise DarsenaError(f"expected the input {name} of {model} to have a batch dimension, received the shape {info.shape}.")
+        inputs.append(Input(name, info.dtype, info.shape[1:]))
+    return inputs
 
 
 def connect(server: str | None, by_grpc: bool) -> GrpcClient | RestClient:

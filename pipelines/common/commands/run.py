@@ -10,7 +10,7 @@ import click
 from pipelines.common.commands.options import Command, console, debug_option, is_debug, json_option, model_argument, print_json, root_option
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.errors import ExitCode, UsageError
-from pipelines.common.layout import load_model, model_names
+from pipelines.common.layout import load_model, model_names, runs_dir
 from pipelines.common.quiet import log_file, quiet
 
 
@@ -75,7 +75,11 @@ def command(
     if as_json:
         print_json(record)
     if record["exit_code"] != ExitCode.OK:
-        click.echo(f"darsena: {record['verdict']}: {record['reason']}" + (f" Log: {log}" if log else ""), err=True)
+        trace = runs_dir(root, model.name) / record["run_id"] / "traceback.txt"
+        if log is None and trace.is_file():
+            click.echo(trace.read_text(), err=True)
+        where = f" Log: {log}" if log else ""
+        click.echo(f"darsena: {record['verdict']}: {record['reason'].rstrip('.')}.{where}", err=True)
     return int(record["exit_code"])
 
 

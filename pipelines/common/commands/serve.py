@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import signal
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -14,9 +17,11 @@ from pipelines.common.commands.options import GRPC_PORT, LOOPBACK, REST_PORT, Co
 from pipelines.common.config import ModelConfig
 from pipelines.common.errors import DarsenaError
 from pipelines.common.layout import model_names, versions
-from pipelines.common.quiet import log_file, quiet
+from pipelines.common.quiet import NOWHERE, quiet
 
-POLL_SECONDS = 1.0
+if TYPE_CHECKING:
+    from serving.server import ModelServer
+
 PORT = click.IntRange(0, 65535)
 
 
@@ -42,24 +47,39 @@ def command(models: tuple[ModelConfig, ...], root: Path, host: str, grpc_port: i
 
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with quiet(None if is_debug() else log_file(root, "serve")):
-            from serving.errors import ServingError
-            from serving.server import ModelServer
-
+        with quiet(None if is_debug() else NOWHERE) as (out, err):
+            server = started(root / "serving", names, host, grpc_port, rest_port, err)
             try:
-                server = ModelServer(root / "serving", names, host, grpc_port, rest_port, POLL_SECONDS)
-                server.start()
-            except (ServingError, OSError) as error:
-                raise DarsenaError(str(error)) from error
-        try:
-            click.echo(announcement(names, host, server.grpc_port, server.rest_port))
-            stop.wait()
-        finally:
-            server.stop()
-        click.echo("stopped.")
+                click.echo(announcement(server.served(), host, server.grpc_port, server.rest_port), out)
+                stop.wait()
+            finally:
+                server.stop()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+    click.echo("stopped.")
+
+
+def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port: int, err: TextIO) -> ModelServer:
+    """A server that answers, and tells `err` of versions that it takes up, or cannot load, while it runs.
+
+    Raises:
+        DarsenaError: it cannot start.
+    """
+    from serving.errors import ServingError
+    from serving.server import ModelServer
+
+    handler = logging.StreamHandler(err)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger = logging.getLogger("serving")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    server = ModelServer(folder, names, host, grpc_port, rest_port)
+    try:
+        server.start()
+    except ServingError as error:
+        raise DarsenaError(str(error)) from error
+    return server
 
 
 def pushed(root: Path, wanted: list[str]) -> list[str]:
@@ -84,16 +104,16 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def announcement(names: list[str], host: str, grpc_port: int, rest_port: int) -> str:
+def announcement(served: Mapping[str, int], host: str, grpc_port: int, rest_port: int) -> str:
     """What to tell the user once the server answers."""
-    url = f"http://{host}:{rest_port}/v1/models/{names[0]}"
+    model = next(iter(served))
+    rest = f"http://{host}:{rest_port}"
     lines = [
-        f"serving {', '.join(names)}",
+        f"serving {', '.join(f'{name} version {version}' for name, version in served.items())}",
         f"  gRPC  {host}:{grpc_port}",
-        f"  REST  http://{host}:{rest_port}/v1/models/",
-        f"  try   curl {url}",
-        f"        curl {url}/metadata",
-        f"        darsena predict {names[0]} FILE --server http://{host}:{rest_port}",
+        f"  REST  {rest}/v1/models/",
+        f"  try   curl {rest}/v1/models/{model}/metadata",
+        f"        darsena predict {model} FILE --server {rest}",
         "Ctrl-C stops it.",
     ]
     return "\n".join(lines)
