@@ -1,3 +1,41 @@
-.PHONY: setup
-setup:
+.DEFAULT_GOAL := help
+# Compiled bytecode halves the time that every start of TensorFlow takes.
+unexport PYTHONDONTWRITEBYTECODE
+
+BIN := .venv/bin
+UV := .build/bootstrap/bin/uv
+COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --python-platform x86_64-manylinux_2_40 \
+	--custom-compile-command 'make lock'
+
+.PHONY: help setup demo test test-all bench lint lock clean
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## Install everything inside the clone (quick when nothing changed)
 	@bash scripts/setup.sh
+
+demo: setup  ## Run a pipeline on real digits, serve the model, ask it
+	@$(BIN)/python scripts/demo.py
+
+test: lint  ## Lint, types and the tests that fit in ten minutes
+	$(BIN)/pytest -m 'not slow'
+
+test-all: lint  ## All tests
+	$(BIN)/pytest
+
+bench: setup  ## The speed table (median of 5)
+	$(BIN)/python benchmarks/bench.py
+
+lint: setup  ## Ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: setup  ## Resolve requirements*.in into the lock files
+	$(COMPILE) requirements.in --output-file requirements.lock
+	$(COMPILE) requirements-bootstrap.in --output-file requirements-bootstrap.lock
+
+clean:  ## Remove caches and what runs left; keeps the installed environment
+	rm -rf darsena_root .pytest_cache .ruff_cache .mypy_cache
+	find . -path ./.venv -prune -o -path ./.build -prune -o -name __pycache__ -type d -exec rm -rf {} +

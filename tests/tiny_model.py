@@ -30,7 +30,9 @@ def images(count: int, seed: int = 0) -> np.ndarray:
 def export(folder: Path, seed: int = 0) -> keras.Model:
     """Writes a randomly initialised classifier into `folder` and returns it (it takes float32 pixels in 0..1)."""
     keras.utils.set_random_seed(seed)
-    model = keras.Sequential([keras.Input((SIZE, SIZE)), keras.layers.Flatten(), keras.layers.Dense(8, "relu"), keras.layers.Dense(CLASSES, "softmax")])
+    model = keras.Sequential(
+        [keras.Input((SIZE, SIZE)), keras.layers.Flatten(), keras.layers.Dense(8, "relu"), keras.layers.Dense(CLASSES, "softmax")]
+    )
 
     def decode(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         raw = tf.io.parse_example(examples, {"image": tf.io.FixedLenFeature([], tf.string)})["image"]

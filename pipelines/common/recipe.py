@@ -75,7 +75,17 @@ def find_baseline(model: ModelConfig, run: RunConfig) -> Baseline | None:
     return baseline
 
 
-def withdrawn(root: Path, model: str) -> list[int]:
-    """Versions that runs have pushed and that are gone since: someone deleted them, so a cached push of them does not count."""
-    pushed = {record["pushed"]["version"] for record in runs(root, model) if record["pushed"]}
-    return sorted(pushed - set(versions(root, model)))
+def withdrawn(root: Path, model: str) -> str:
+    """Id of the last run that published a version, if someone has deleted that version since; else "".
+
+    A Pusher that is answered from the cache does not look whether its version is still there, so this enters its cache key.
+    """
+    pushed = [record for record in runs(root, model) if record["pushed"] and pusher_state(record) == "complete"]
+    if not pushed or pushed[-1]["pushed"]["version"] in versions(root, model):
+        return ""
+    return str(pushed[-1]["run_id"])
+
+
+def pusher_state(record: dict) -> str | None:
+    """State of the Pusher in the record of a run, None if the run's graph had none."""
+    return next((node["state"] for node in record["nodes"] if node["id"] == "Pusher"), None)

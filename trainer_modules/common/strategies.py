@@ -34,7 +34,8 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         cluster = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {})
         if not cluster.get("worker"):
             raise RuntimeError(
-                "expected the TF_CONFIG environment variable to list the workers of the cluster, it does not. Set it on every worker, or use --strategy mirrored."
+                "expected the TF_CONFIG environment variable to list the workers of the cluster, it does not. "
+                "Set it on every worker, or use --strategy mirrored."
             )
         return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "tpu":

@@ -1,0 +1,41 @@
+"""Errors of the server and the client; each message is one line."""
+
+import http
+
+
+class ServingError(Exception):
+    """An expected failure: the server cannot start, is not there, or refuses a request."""
+
+
+class RequestError(ServingError):
+    """A request that the server refuses.
+
+    Attributes:
+        code: canonical name of the gRPC status, e.g. "NOT_FOUND".
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def http_status(self) -> http.HTTPStatus:
+        """What TF Serving answers over REST for this gRPC status."""
+        return _HTTP_STATUS.get(self.code, http.HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+_HTTP_STATUS = {
+    "INVALID_ARGUMENT": http.HTTPStatus.BAD_REQUEST,
+    "OUT_OF_RANGE": http.HTTPStatus.BAD_REQUEST,
+    "NOT_FOUND": http.HTTPStatus.NOT_FOUND,
+    "FAILED_PRECONDITION": http.HTTPStatus.PRECONDITION_FAILED,
+    "RESOURCE_EXHAUSTED": http.HTTPStatus.SERVICE_UNAVAILABLE,
+    "UNAVAILABLE": http.HTTPStatus.SERVICE_UNAVAILABLE,
+    "DEADLINE_EXCEEDED": http.HTTPStatus.GATEWAY_TIMEOUT,
+    "UNIMPLEMENTED": http.HTTPStatus.NOT_IMPLEMENTED,
+}
+
+
+def invalid(message: str) -> RequestError:
+    """A request that is wrong whatever the server holds."""
+    return RequestError("INVALID_ARGUMENT", message)

@@ -1,0 +1,164 @@
+"""What the addresses of TF Serving's RESTful API answer, without HTTP. Imports TensorFlow.
+
+Source: TF Serving's RESTful API documentation; the form of the addresses and the status of failures, its http_rest_api_handler.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+from google.protobuf import json_format, message
+from tensorflow_serving.apis import get_model_metadata_pb2
+
+from serving.errors import RequestError, invalid
+from serving.grpc_services import metadata_response, status_response
+from serving.json_tensors import array_from_json, is_base64, json_from_array
+from serving.servable import DEFAULT_SIGNATURE, Servable
+from serving.store import ModelStore
+
+MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
+VERB = re.compile(MODEL + r":(?P<verb>classify|regress|predict)")
+STATUS = re.compile(MODEL)
+METADATA = re.compile(MODEL + r"/metadata")
+
+
+def get(store: ModelStore, path: str) -> str:
+    """Answers a GET: a model's status, or its metadata.
+
+    Raises:
+        RequestError: there is nothing at that path.
+    """
+    if found := METADATA.fullmatch(path):
+        return metadata_json(store.find(found["name"], _version(found), found["label"] or ""))
+    if found := STATUS.fullmatch(path):
+        if found["label"]:
+            raise invalid(f"Unrecognized servable version label: {found['label']}. This server has no labels.")
+        return _json(status_response(store.states(found["name"], _version(found))))
+    raise _malformed("GET", path)
+
+
+def post(store: ModelStore, path: str, body: bytes) -> str:
+    """Answers a POST: a prediction.
+
+    Raises:
+        RequestError: there is nothing at that path, or the body is refused.
+    """
+    found = VERB.fullmatch(path)
+    if not found:
+        raise _malformed("POST", path)
+    if found["verb"] != "predict":
+        raise RequestError("UNIMPLEMENTED", f"this server has no {found['verb']}: use :predict with the signature you need")
+    servable = store.find(found["name"], _version(found), found["label"] or "")
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"JSON Parse error: {error}") from None
+    return json.dumps(predict(servable, request))
+
+
+def predict(servable: Servable, request: Any) -> dict[str, Any]:
+    """Answers the body of a :predict.
+
+    Args:
+        servable: the version asked.
+        request: {"signature_name": …, and "instances": rows or "inputs": columns}.
+
+    Returns:
+        {"predictions": rows} or {"outputs": columns}; a single output goes without its name.
+
+    Raises:
+        RequestError: the request is not of that form, or the model refuses it.
+    """
+    if not isinstance(request, dict):
+        raise invalid("expected a JSON object with 'instances' or 'inputs', received another value")
+    if ("instances" in request) == ("inputs" in request):
+        both = "both" if "inputs" in request else "neither"
+        raise invalid(f"expected exactly one of 'inputs' and 'instances' in the request, received {both}")
+    signature = request.get("signature_name", DEFAULT_SIGNATURE)
+    if not isinstance(signature, str):
+        raise invalid("'signature_name' key must be a string value.")
+    try:
+        specs = servable.input_specs(signature or DEFAULT_SIGNATURE)
+    except RequestError as error:
+        raise invalid(str(error)) from None  # over REST, TF Serving answers with 400 here, not with 412
+    dtypes = {name: np.dtype(spec.dtype.as_numpy_dtype) for name, spec in specs.items()}
+    rows = "instances" in request
+    columns = _columns_of_rows(request["instances"], dtypes) if rows else _named(request["inputs"], dtypes)
+    inputs = {name: array_from_json(columns[name], dtype) for name, dtype in dtypes.items()}
+    outputs = servable.predict(signature or DEFAULT_SIGNATURE, inputs)
+    return {"predictions": _rows(outputs)} if rows else {"outputs": _unnamed(_values(outputs))}
+
+
+def metadata_json(servable: Servable) -> str:
+    """The metadata as TF Serving writes it: the signature map without the type address of its Any."""
+    response = metadata_response(servable)
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    response.metadata["signature_def"].Unpack(signatures)
+    spec = {"name": servable.model, "signature_name": "", "version": str(servable.version)}
+    return json.dumps({"model_spec": spec, "metadata": {"signature_def": json.loads(_json(signatures))}}, indent=1)
+
+
+def _json(proto: message.Message) -> str:
+    return json_format.MessageToJson(proto, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=1)
+
+
+def _columns_of_rows(rows: Any, names: dict[str, Any]) -> dict[str, Any]:
+    """Values by input name from "instances": objects of named values, or the bare values of the only input."""
+    if not isinstance(rows, list) or not rows:
+        raise invalid("expected 'instances' to be a list of at least one row")
+    named = [isinstance(row, dict) and not is_base64(row) for row in rows]
+    if not any(named):
+        return _named(rows, names)
+    for position, row in enumerate(rows):
+        if not named[position] or row.keys() != names.keys():
+            raise invalid(
+                f"Failed to process element: {position} of 'instances' list. Expected an object with the keys: {','.join(sorted(names))}"
+            )
+    return {name: [row[name] for row in rows] for name in names}
+
+
+def _named(value: Any, names: dict[str, Any]) -> dict[str, Any]:
+    """Values by input name from "inputs": an object of named values, or the bare value of the only input."""
+    if isinstance(value, dict) and not is_base64(value):
+        if value.keys() != names.keys():
+            raise invalid(f"expected the named inputs {','.join(sorted(names))}, received {','.join(sorted(value)) or 'none'}")
+        return value
+    if len(names) != 1:
+        raise invalid(f"expected an object with the keys {','.join(sorted(names))}, received a plain value or list")
+    return dict.fromkeys(names, value)
+
+
+def _values(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
+    return {name: json_from_array(array, name.endswith("_bytes")) for name, array in outputs.items()}
+
+
+def _rows(outputs: dict[str, np.ndarray]) -> list[Any]:
+    sizes = {name: array.shape[0] if array.ndim else None for name, array in outputs.items()}
+    if None in sizes.values() or len(set(sizes.values())) > 1:
+        raise invalid(f"the outputs have inconsistent batch sizes, {sizes}: ask in column format, under 'inputs'")
+    values = _values(outputs)
+    if len(values) == 1:
+        (only,) = values.values()
+        return list(only)
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+def _unnamed(values: dict[str, Any]) -> Any:
+    return next(iter(values.values())) if len(values) == 1 else values
+
+
+def _version(found: re.Match[str]) -> int | None:
+    if found["version"] is None:
+        return None
+    if int(found["version"]) >= 2**63:
+        raise invalid(f"Failed to convert version: {found['version']} to numeric.")
+    return int(found["version"])
+
+
+def _malformed(method: str, path: str) -> RequestError:
+    if path.startswith("/v1/"):
+        return invalid(f"Malformed request: {method} {path}")
+    return RequestError("NOT_FOUND", f"Not Found: {path}. The API is under /v1/models/MODEL")
