@@ -7,7 +7,10 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import tensorflow as tf
+from components.imports import uncollected
+
+with uncollected():
+    import tensorflow as tf
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -30,7 +30,8 @@ class Executor(base_executor.BaseExecutor):
         ]
         if found:
             raise DataRejected(
-                f"expected data that fits the schema, found {len(found)} anomalies: {'; '.join(found)}. Mend the data, or the schema if it is wrong."
+                f"expected data that fits the schema, found {len(found)} anomalies: {'; '.join(found)}. "
+                "Mend the data, or the schema if it is wrong."
             )
         Path(artifact_utils.get_single_uri(output_dict["blessing"]), "DATA_BLESSED").touch()
 

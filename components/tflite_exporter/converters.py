@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from components.arrays import load_arrays
+from components.imports import uncollected
 
 SIGNATURE = "serving_default"
 
@@ -87,6 +88,8 @@ def _write(converter: Any, file: Path) -> Path:
 
 def main(arguments: list[str]) -> None:
     """The command line, see the head of this module."""
+    with uncollected():
+        import tensorflow  # noqa: F401 (the converters use it)
     saved_model_dir, out_dir, representative = map(Path, arguments[:3])
     inputs = load_arrays(representative)
     for name in arguments[3:]:

@@ -163,4 +163,5 @@ def write_golden(model: keras.Model, rows: Rows, patterns: list[str], folder: Pa
             writer.write(example)
     first = {name: column[:count] for name, column in rows.features.items()}
     answers = model(signatures.select(model, first), training=False)
-    np.savez(folder / "outputs.npz", **{model.output_names[0]: np.asarray(answers)})
+    outputs: dict[str, Any] = {model.output_names[0]: np.asarray(answers)}
+    np.savez(folder / "outputs.npz", **outputs)

@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 import click
 
+from components.imports import uncollected
 from pipelines.common.commands.options import Command, console, debug_option, is_debug, json_option, model_argument, print_json, root_option
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.errors import ExitCode, UsageError
@@ -116,7 +117,10 @@ def run_pipeline(model: ModelConfig, run: RunConfig, terminal: TextIO) -> dict[s
 
     screen = console(terminal)
     # Not console.status(): it would redirect what libraries print back to the terminal.
-    with Live(Spinner("dots", "loading TensorFlow and TFX"), console=screen, transient=True, redirect_stdout=False, redirect_stderr=False):
+    spinner = Live(
+        Spinner("dots", "loading TensorFlow and TFX"), console=screen, transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+    with spinner, uncollected():
         from pipelines.common import graph, runs
         from reporting import terminal as view
     record = runs.execute(model, run, lambda nodes: view.Progress(nodes, graph.DESCRIPTIONS, screen))
