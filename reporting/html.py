@@ -58,7 +58,7 @@ def make_sections(run: Record) -> list[Section]:
     """All sections, in the order of the page."""
     statistics = attempt("data", "Data", sections.statistics, run)
     evaluation = attempt("evaluation", "Evaluation", metrics.evaluation, run)
-    search = [attempt("trials", "Hyperparameter search", sections.trials, run)] if folders(run, "trials") else []
+    search = [attempt("trials", "Hyperparameter search", sections.trials, run)] if folders(run, "tuner_results") else []
     extras = [Section(f"extra-{number}", view["title"], view, view["problem"]) for number, view in enumerate(sections.extras(run), start=1)]
     return [
         Section("graph", "Graph of the run", sections.run_graph(run)),

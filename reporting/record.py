@@ -46,8 +46,8 @@ def read_bytes(path: Path) -> bytes:
         raise Unreadable(f"Could not read {path}: {error.strerror}") from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object.
+def read_json(path: Path, kind: type = dict) -> Any:
+    """A JSON file that holds an object, or a value of another kind.
 
     Raises:
         Unreadable: it is not there, or holds something else.
@@ -57,8 +57,8 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(data)
     except ValueError as error:
         raise Unreadable(f"Could not read {path} as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise Unreadable(f"Expected an object in {path}, found a {type(content).__name__}")
+    if not isinstance(content, kind):
+        raise Unreadable(f"Expected {'an object' if kind is dict else 'a list'} in {path}, found a {type(content).__name__}")
     return content
 
 

@@ -141,10 +141,12 @@ def _picture(base: Path, picture: Mapping[str, Any]) -> View:
 
 
 def trials(run: Record) -> View:
-    """The hyperparameter search."""
-    found = read_json(folder(run, "trials") / "trials.json")
-    records: list[Mapping[str, Any]] = found["trials"]
-    objective = str(found.get("objective", "score"))
+    """The hyperparameter search: its completed trials, in the order they were made."""
+    found = sorted(read_json(folder(run, "tuner_results") / "tuner_results.json", list), key=lambda trial: str(trial["trial_id"]))
+    records = [
+        {"score": trial["score"], "hparams": {name: value for name, value in trial.items() if name not in ("score", "trial_id")}}
+        for trial in found
+    ]
     names = list(dict.fromkeys(name for record in records for name in record["hparams"]))
     tuned = dict(read_json(folder(run, "model_run") / "history.json").get("hparams", {})) if folders(run, "model_run") else {}
     points = [
@@ -160,13 +162,12 @@ def trials(run: Record) -> View:
             "number": number,
             "best": number - 1 == best,
             "score": record.get("score"),
-            "status": str(record.get("status", "")).lower(),
             "hparams": [record["hparams"].get(name) for name in names],
         }
         for number, record in enumerate(records, start=1)
     ]
-    figure = figures.scatter(f"{formats.title(objective)} of {len(records)} trials", points, best)
-    return {"objective": formats.title(objective), "names": names, "rows": rows, "figure": figure}
+    figure = figures.scatter(f"Score of {len(records)} trials", points, best)
+    return {"names": names, "rows": rows, "figure": figure}
 
 
 def exports(run: Record) -> View:

@@ -13,7 +13,7 @@ SHARED = ("pipelines/common", "trainer_modules/common", "components", "serving",
 
 # A package may import those to its right, and itself.
 LAYERS = {
-    "pipelines": {"pipelines", "components", "reporting", "serving"},
+    "pipelines": {"pipelines", "components", "reporting", "serving", "trainer_modules.common"},
     "components": {"components", "trainer_modules.common"},
     "trainer_modules": {"trainer_modules"},
     "reporting": {"reporting"},

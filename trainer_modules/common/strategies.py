@@ -1,9 +1,13 @@
 """Distribution strategies by name, with a clear error where one cannot be had."""
 
+from __future__ import annotations
+
 import json
 import os
+from typing import TYPE_CHECKING
 
-import tensorflow as tf
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 NAMES = ("default", "one_device", "mirrored", "multi_worker", "tpu")
 
@@ -23,6 +27,8 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         ValueError: the name is unknown.
         RuntimeError: the devices the strategy needs are not there.
     """
+    import tensorflow as tf  # here, so that the command line can list the names without it
+
     gpus = tf.config.list_logical_devices("GPU")
     if name == "default":
         return tf.distribute.get_strategy()

@@ -13,6 +13,7 @@ from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.errors import ExitCode, UsageError
 from pipelines.common.layout import load_model, model_names, runs_dir
 from pipelines.common.quiet import log_file, quiet
+from trainer_modules.common.strategies import NAMES
 
 
 class RunCommand(Command):
@@ -43,7 +44,7 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Embedded sample, full data, or your own.")
 @root_option
 @click.option("--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True, help="Who runs the components.")
-@click.option("--strategy", default="default", metavar="NAME", show_default=True, help="default, mirrored, multi_worker or tpu.")
+@click.option("--strategy", type=click.Choice(NAMES), default="default", show_default=True, help="How training is distributed.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable; see `run MODEL --help`).")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
 @click.option("--tune", is_flag=True, help="Search hyperparameters first.")
