@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 # Compiled bytecode halves the time that every start of TensorFlow takes.
 unexport PYTHONDONTWRITEBYTECODE
+# make setup PYTHON=/path/to/python3.11
+export PYTHON
 
 BIN := .venv/bin
 UV := .build/bootstrap/bin/uv

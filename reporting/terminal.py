@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from reporting import formats
+from reporting.graph import reduced
 from reporting.metrics import gate_bound, interval_text
 from reporting.record import Record
 
@@ -45,7 +46,7 @@ class _Node:
 class Progress:
     """Shows the nodes of a run while it goes on; a context manager. Its methods may be called from any thread.
 
-    On a terminal: a live table of all nodes with their state and time. Elsewhere (a pipe, CI): a line for each node as it ends,
+    On a terminal: the graph as a live table of all nodes with their state, time and what they wait for. Elsewhere (a pipe, CI): a line for each node as it ends,
     "Trainer   complete    9.10 s   learns from the training split · note".
 
     Args:
@@ -70,6 +71,7 @@ class Progress:
         self._lock = threading.Lock()
         self._live: Live | None = None
         self._nodes: dict[str, _Node] = {node_id: _Node(descriptions.get(node_id, "")) for node_id, _ in graph}
+        self._edges = reduced(dict(graph))
         self._name_width = max((len(node_id) for node_id in self._nodes), default=0)
 
     def __enter__(self) -> Self:
@@ -131,11 +133,12 @@ class Progress:
         from rich.text import Text
 
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_footer=True)
-        table.add_column(width=1, no_wrap=True)
-        table.add_column(no_wrap=True, footer=Text("all nodes", "dim"))
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, justify="right", footer=Text(formats.seconds(self._clock() - self._begin), "bold"))
+        table.add_column(min_width=1, no_wrap=True)
+        table.add_column(no_wrap=True, min_width=self._name_width, footer=Text("all nodes", "dim"))
+        table.add_column(no_wrap=True, min_width=max(map(len, _ICONS)))
+        table.add_column(no_wrap=True, min_width=7, justify="right", footer=Text(formats.seconds(self._clock() - self._begin), "bold"))
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
         with self._lock:
             for node_id, node in self._nodes.items():
                 icon, style = _ICONS.get(node.state, ("?", ""))
@@ -146,6 +149,7 @@ class Progress:
                     Text(node_id, name_style),
                     Text(node.state, style),
                     Text("" if seconds is None else formats.seconds(seconds)),
+                    Text("".join(f"← {', '.join(edges)}" for edges in [self._edges.get(node_id)] if edges), "dim"),
                     Text(_remark(node), "dim"),
                 )
         return table

@@ -9,12 +9,11 @@ IMAGE=python:3.11-slim-trixie
 say() { printf 'setup: %s\n' "$*"; }
 stop() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-python=${PYTHON:-}
-for candidate in python3.11 python3 python; do
-    [ -n "$python" ] && break
-    if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then python=$candidate; fi
+python=
+for candidate in ${PYTHON:-python3.11 python3 python}; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then python=$candidate; break; fi
 done
-[ -n "$python" ] || stop "expected Python 3.11, found $(python3 --version 2>&1 || echo none). Install it, name it (make setup PYTHON=/path/to/python3.11), or use the container image $IMAGE."
+[ -n "$python" ] || stop "expected Python 3.11, found $("${PYTHON:-python3}" --version 2>/dev/null || echo "no ${PYTHON:-python3}"). Install it, name it (make setup PYTHON=/path/to/python3.11), or use the container image $IMAGE."
 [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || stop "expected Linux on x86-64, found $(uname -s) on $(uname -m): TFX has no wheels for it. Use the container image $IMAGE."
 
 # The stamp holds what the environment was made from and where: a change of any of it makes the environment anew.
@@ -35,9 +34,14 @@ if [ "$(printf '%s\n' "$NEEDED_GLIBC" "$glibc" | sort -V | head -n1)" != "$NEEDE
     bash scripts/runtime.sh "$NEEDED_GLIBC" "$IMAGE"
 fi
 
+# uv keeps its locks in the temporary folder: nothing outside the clone.
+mkdir -p .build/tmp
+export TMPDIR=$PWD/.build/tmp
+
 say "Python packages from requirements.lock into .venv (about 3 GB; the first time takes minutes)"
 # --compile-bytecode: without compiled bytecode the import of TFX takes twice as long.
 VIRTUAL_ENV=$PWD/.venv .build/bootstrap/bin/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
 VIRTUAL_ENV=$PWD/.venv .build/bootstrap/bin/uv pip install --quiet --no-deps --no-build-isolation --offline --editable .
+rm -rf .build/tmp
 printf '%s\n' "$fingerprint" > "$stamp"
 say "ready in $((SECONDS - started)) s: .venv/bin/darsena"

@@ -37,7 +37,7 @@ def test_pipe_gets_one_line_for_each_node_as_it_ends() -> None:
 
 def test_terminal_gets_a_table_whose_last_state_stays() -> None:
     out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=60, height=20)
+    console = Console(file=out, force_terminal=True, width=90, height=20)
     clock = itertools.count().__next__
     with Progress(GRAPH, {"Gen": "reads [raw] data"}, console, clock=lambda: float(clock())) as progress:
         progress.started("Gen")
@@ -46,6 +46,7 @@ def test_terminal_gets_a_table_whose_last_state_stays() -> None:
     last = plain(out.getvalue()).split("✓")[-1].splitlines()
     assert last[0].split() == ["Gen", "complete", "2.50", "s", "reads", "[raw]", "data", "·", "noted"]
     assert last[1].split()[:3] == ["✗", "Trainer", "failed"]
+    assert last[1].split()[-2:] == ["←", "Gen"]
     assert last[2].split() == ["–", "Pusher", "skipped"]
     assert last[3].split()[:2] == ["all", "nodes"]
 
