@@ -46,8 +46,8 @@ class _Node:
 class Progress:
     """Shows the nodes of a run while it goes on; a context manager. Its methods may be called from any thread.
 
-    On a terminal: the graph as a live table of all nodes with their state, time and what they wait for. Elsewhere (a pipe, CI): a line for each node as it ends,
-    "Trainer   complete    9.10 s   learns from the training split · note".
+    On a terminal: the graph as a live table of all nodes with their state, time and what they wait for. Elsewhere (a pipe, CI): a
+    line for each node as it ends, "Trainer   complete    9.10 s   learns from the training split · note".
 
     Args:
         graph: the nodes in order, each with those it waits for.

@@ -47,7 +47,7 @@ def test_terminal_gets_a_table_whose_last_state_stays() -> None:
     assert last[0].split() == ["Gen", "complete", "2.50", "s", "reads", "[raw]", "data", "·", "noted"]
     assert last[1].split()[:3] == ["✗", "Trainer", "failed"]
     assert last[1].split()[-2:] == ["←", "Gen"]
-    assert last[2].split() == ["–", "Pusher", "skipped"]
+    assert last[2].split() == ["–", "Pusher", "skipped", "←", "Trainer"]
     assert last[3].split()[:2] == ["all", "nodes"]
 
 
