@@ -1,6 +1,7 @@
 """Shared training code: batches, determinism, strategies, search."""
 
 import json
+import socket
 
 import keras
 import keras_tuner
@@ -107,12 +108,18 @@ def test_an_unknown_strategy_is_named():
         make_strategy("miror")
 
 
-@pytest.mark.parametrize(("name", "message"), [("tpu", "expected a TPU"), ("multi_worker", "expected the TF_CONFIG")])
-def test_a_strategy_without_its_devices_says_so(name, message, monkeypatch):
-    monkeypatch.delenv("TF_CONFIG", raising=False)
+def test_without_a_tpu_it_says_so(monkeypatch):
     monkeypatch.delenv("TPU_NAME", raising=False)
-    with pytest.raises(RuntimeError, match=message):
-        make_strategy(name)
+    with pytest.raises(RuntimeError, match=r"expected a TPU .* found none"):
+        make_strategy("tpu")
+
+
+def test_a_tpu_that_does_not_answer_is_told_at_once(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setenv("TPU_NAME", f"grpc://127.0.0.1:{port}")
+    with pytest.raises(RuntimeError, match=rf"TPU_NAME=grpc://127.0.0.1:{port}, it does not answer"):
+        make_strategy("tpu")
 
 
 def test_golden_answers_are_the_models_to_the_first_examples(rows, tmp_path):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
+import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-NAMES = ("default", "one_device", "mirrored", "multi_worker", "tpu")
+NAMES = ("default", "one_device", "mirrored", "tpu")
+PROBE_SECONDS = 10
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
@@ -17,8 +18,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 
     Args:
         name: "default" (one device, chosen by TensorFlow), "one_device" (the first GPU, else the CPU), "mirrored" (all GPUs of this
-            machine, else all its logical CPUs), "multi_worker" (the workers of the TF_CONFIG environment variable), or "tpu"
-            (the TPU that TPU_NAME names, or the one attached).
+            machine, else all its logical CPUs), or "tpu" (the TPU that the TPU_NAME environment variable names, or the one attached).
 
     Returns:
         The strategy; build and compile models in its scope.
@@ -36,21 +36,34 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         return tf.distribute.OneDeviceStrategy(gpus[0].name if gpus else "/cpu:0")
     if name == "mirrored":
         return tf.distribute.MirroredStrategy([device.name for device in gpus or tf.config.list_logical_devices("CPU")])
-    if name == "multi_worker":
-        cluster = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {})
-        if not cluster.get("worker"):
-            raise RuntimeError(
-                "expected the TF_CONFIG environment variable to list the workers of the cluster, it does not. "
-                "Set it on every worker, or use --strategy mirrored."
-            )
-        return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "tpu":
-        if not os.environ.get("TPU_NAME") and not tf.config.list_physical_devices("TPU"):
-            raise RuntimeError(
-                "expected a TPU (attached, or named by the TPU_NAME environment variable), found none. Use --strategy default or mirrored."
-            )
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", "local"))
-        tf.config.experimental_connect_to_cluster(resolver)
-        tf.tpu.experimental.initialize_tpu_system(resolver)
-        return tf.distribute.TPUStrategy(resolver)
+        return tpu_strategy(os.environ.get("TPU_NAME", ""))
     raise ValueError(f"there is no distribution strategy {name!r}. Known: {', '.join(NAMES)}.")
+
+
+def tpu_strategy(address: str) -> tf.distribute.Strategy:
+    """The strategy of a TPU.
+
+    Args:
+        address: its name or "grpc://host:port"; empty for the one attached to this machine.
+
+    Raises:
+        RuntimeError: there is none, or it does not answer.
+    """
+    import tensorflow as tf
+
+    if not address and not tf.config.list_physical_devices("TPU"):
+        raise RuntimeError(
+            "expected a TPU (attached, or named by the TPU_NAME environment variable), found none. Use --strategy default or mirrored."
+        )
+    if address.startswith("grpc://"):
+        # TensorFlow itself would wait for minutes.
+        host, _, port = address.removeprefix("grpc://").partition(":")
+        try:
+            socket.create_connection((host, int(port or 8470)), PROBE_SECONDS).close()
+        except (OSError, ValueError) as error:
+            raise RuntimeError(f"expected a TPU at TPU_NAME={address}, it does not answer ({error}). Check the address.") from error
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(address or "local")
+    tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+    return tf.distribute.TPUStrategy(resolver)
