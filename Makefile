@@ -27,7 +27,7 @@ test-all: lint  ## All tests
 	$(BIN)/pytest
 
 bench: setup  ## The speed table (median of 5)
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/bench.py --write docs/benchmarks.md
 
 lint: setup  ## Ruff and mypy
 	$(BIN)/ruff check .
