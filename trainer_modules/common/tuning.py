@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -19,12 +19,32 @@ if TYPE_CHECKING:
 SearchSpace = Callable[[keras_tuner.HyperParameters], dict[str, Any]]
 
 
-class Search(keras_tuner.RandomSearch):
-    """Random search whose trials train exactly as the Trainer does, and which fails when no trial completes.
+class DefaultsFirst(keras_tuner.oracles.RandomSearchOracle):
+    """Random search that begins with the defaults, so that what it finds is at least as good on the validation split.
+
+    Args:
+        defaults: the hyperparameters' defaults by name; those that are not searched are left out of account.
+        **kwargs: of keras_tuner's oracle.
+    """
+
+    def __init__(self, defaults: Mapping[str, Any], **kwargs: Any):
+        self._defaults = defaults
+        super().__init__(**kwargs)
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The values of a trial, as KerasTuner asks for them."""
+        if int(trial_id) == 0:
+            return {"status": "RUNNING", "values": {parameter.name: self._defaults[parameter.name] for parameter in self.get_space().space}}
+        populated: dict[str, Any] = super().populate_space(trial_id)
+        return populated
+
+
+class Search(keras_tuner.Tuner):
+    """A search whose trials train exactly as the Trainer does, and which fails when no trial completes.
 
     Args:
         train_trial: from a trial's hyperparameters to the history of its metrics, one value per epoch.
-        **kwargs: of keras_tuner.RandomSearch.
+        **kwargs: of keras_tuner.Tuner.
     """
 
     def __init__(self, train_trial: Callable[[keras_tuner.HyperParameters], dict[str, list[float]]], **kwargs: Any):
@@ -82,14 +102,8 @@ def random_search(fn_args: FnArgs, build_model: BuildModel, search_space: Search
         return build_model(dict(config["hparams"]) | search_space(hp))
 
     direction = "min" if objective.endswith("loss") else "max"
-    search = Search(
-        train_trial,
-        hypermodel=hypermodel,
-        objective=keras_tuner.Objective(objective, direction),
-        max_trials=config["trials"],
-        seed=config["seed"],
-        directory=fn_args.working_dir,
-        project_name="search",
-        overwrite=True,
+    oracle = DefaultsFirst(
+        config["hparams"], objective=keras_tuner.Objective(objective, direction), max_trials=config["trials"], seed=config["seed"]
     )
+    search = Search(train_trial, oracle=oracle, hypermodel=hypermodel, directory=fn_args.working_dir, project_name="search", overwrite=True)
     return TunerFnResult(tuner=search, fit_kwargs={})
