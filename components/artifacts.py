@@ -19,3 +19,9 @@ class Section(artifact.Artifact):
     """A section of the report: section.json and the pictures it names (its schema is in docs/architecture.md)."""
 
     TYPE_NAME = "darsena.Section"
+
+
+class DataBlessing(artifact.Artifact):
+    """Says that the data had no anomalies: the empty file DATA_BLESSED."""
+
+    TYPE_NAME = "darsena.DataBlessing"

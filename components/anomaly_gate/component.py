@@ -2,15 +2,10 @@
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
-from tfx.types import artifact, component_spec, standard_artifacts
+from tfx.types import component_spec, standard_artifacts
 
 from components.anomaly_gate.executor import Executor
-
-
-class DataBlessing(artifact.Artifact):
-    """Says that the data had no anomalies; kept in `DATA_BLESSED`."""
-
-    TYPE_NAME = "darsena.DataBlessing"
+from components.artifacts import DataBlessing
 
 
 class AnomalyGateSpec(component_spec.ComponentSpec):
