@@ -1,0 +1,58 @@
+"""What a killed run left in ML Metadata, and its repair."""
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from pipelines.common.metadata_store import MetadataStore
+
+
+@pytest.fixture
+def store(tmp_path):
+    return MetadataStore(tmp_path / "metadata/m.sqlite")
+
+
+def execute(store, node, state, uri=None):
+    """An execution of a node, as TFX records it; returns its id."""
+    backend = store._store
+    types = {
+        "execution": backend.put_execution_type(pb.ExecutionType(name=node)),
+        "context": backend.put_context_type(pb.ContextType(name="node")),
+        "artifact": backend.put_artifact_type(pb.ArtifactType(name="Thing")),
+    }
+    execution = pb.Execution(type_id=types["execution"], last_known_state=state)
+    outputs = []
+    if uri:
+        artifact = pb.Artifact(type_id=types["artifact"], uri=uri)
+        artifact.custom_properties["blessed"].int_value = 1
+        event = pb.Event(type=pb.Event.OUTPUT)
+        event.path.steps.add().key = "thing"
+        event.path.steps.add().index = 0
+        outputs = [(artifact, event)]
+    context = pb.Context(type_id=types["context"], name=f"m.{node}")
+    identifier, _, _ = backend.put_execution(execution, outputs, [context], reuse_context_if_already_exist=True)
+    return identifier
+
+
+def test_outcomes_are_those_of_the_last_execution_after_a_point(store):
+    assert store.last_execution() == 0
+    execute(store, "Gen", pb.Execution.COMPLETE, "/a")
+    before = store.last_execution()
+    assert store.outcomes("m", ["Gen"], before) == {}
+    execute(store, "Gen", pb.Execution.FAILED)
+    last = execute(store, "Gen", pb.Execution.CACHED, "/b")
+    (outcome,) = store.outcomes("m", ["Gen", "Other"], before).values()
+    assert (outcome.execution_id, outcome.state, outcome.outputs) == (last, "cached", {"thing": ["/b"]})
+    assert outcome.properties == {"thing": {"blessed": 1}}
+
+
+def test_repair_fails_what_was_running_and_removes_only_what_it_wrote(store, tmp_path):
+    done = execute(store, "Gen", pb.Execution.COMPLETE, "/a")
+    running = execute(store, "Trainer", pb.Execution.RUNNING)
+    artifacts = tmp_path / "artifacts"
+    kept, gone = artifacts / f"Gen/examples/{done}", [artifacts / f"Trainer/model/{running}", artifacts / f"Trainer/.system/work/{running}"]
+    for folder in (kept, *gone):
+        folder.mkdir(parents=True)
+    assert store.repair(artifacts) == [running]
+    assert kept.is_dir() and not any(folder.exists() for folder in gone)
+    assert store.outcomes("m", ["Trainer"], 0)["Trainer"].state == "failed"
+    assert store.repair(artifacts) == []
