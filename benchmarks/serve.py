@@ -36,17 +36,19 @@ def main() -> None:
         tiny_model.export(Path(folder) / "tiny" / "1")
         command = [sys.executable, "-m", "serving", "--base", folder, "--grpc-port", "0", "--rest-port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-            assert server.stdout
-            addresses = re.search(r"gRPC (\S+), REST http://([^/]+)/", server.stdout.readline())
-            assert addresses, "the server did not start"
-            for name, connect in (("gRPC", over_grpc), ("REST", over_rest)):
-                address = addresses[1 if name == "gRPC" else 2]
-                for clients, rows in CASES:
-                    images = tiny_model.images(rows)
-                    milliseconds = measure([connect(address, images) for _ in range(clients)])
-                    middle, late = np.percentile(milliseconds, [50, 99])
-                    table.add_row(name, str(clients), str(rows), f"{len(milliseconds) / SECONDS:,.0f}", f"{middle:.2f}", f"{late:.2f}")
-            server.terminate()
+            try:
+                assert server.stdout
+                addresses = re.search(r"gRPC (\S+), REST http://([^/]+)/", server.stdout.readline())
+                assert addresses, "the server did not start"
+                for name, connect in (("gRPC", over_grpc), ("REST", over_rest)):
+                    address = addresses[1 if name == "gRPC" else 2]
+                    for clients, rows in CASES:
+                        images = tiny_model.images(rows)
+                        milliseconds = measure([connect(address, images) for _ in range(clients)])
+                        middle, late = np.percentile(milliseconds, [50, 99])
+                        table.add_row(name, str(clients), str(rows), f"{len(milliseconds) / SECONDS:,.0f}", f"{middle:.2f}", f"{late:.2f}")
+            finally:
+                server.terminate()
     Console().print(table)
 
 

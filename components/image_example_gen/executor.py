@@ -109,7 +109,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         if empty:
             raise DataRejected(
                 f"expected enough images in {folder} for train, validation and test, received {sum(counts.values())}, "
-                f"which leaves {' and '.join(empty)} empty. Add images."
+                f"which leaves {' and '.join(empty)} empty"
+                + (f" ({dropped} images of train are in the test set too, and were dropped)" if dropped else "")
+                + ". Add images."
             )
         logging.info("Wrote %s examples; dropped %d of train that are in test too.", counts, dropped)
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)

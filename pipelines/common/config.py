@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipelines.common.errors import UsageError
 
-DATA_KINDS = ("sample", "full", "path")
+# What hyperparameters of these names may be; others may be any number that is not negative.
+LIMITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "dropout": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
+    "epochs": (lambda value: value >= 1, "at least 1"),
+    "batch_size": (lambda value: value >= 1, "at least 1"),
+    "learning_rate": (lambda value: value > 0, "above 0"),
+    "schedule": (lambda value: value in ("constant", "cosine"), "constant or cosine"),
+}
 
 
 def suggestion(name: str, known: list[str]) -> str:
@@ -76,6 +84,11 @@ class Gate:
     higher_is_better: bool = True
     tolerance: float = 0.0
 
+    @property
+    def margin(self) -> float:
+        """TFMA's metrics are float32: a value exactly at its bound may come out this much on the wrong side of it."""
+        return 1e-6 * max(1.0, abs(self.sample), abs(self.full))
+
     def bound(self, data_kind: str) -> float:
         """The bound for "sample", "full" or "path" data."""
         return self.full if data_kind == "full" else self.sample
@@ -131,7 +144,7 @@ class ModelConfig:
             All hyperparameters, the overridden ones converted to the type of their default.
 
         Raises:
-            UsageError: a name is unknown, or a value is not of the default's type.
+            UsageError: a name is unknown, or a value is not of the default's type or out of bounds.
         """
         merged = dict(self.hparams)
         for name, text in overrides.items():
@@ -140,19 +153,24 @@ class ModelConfig:
             kind = type(merged[name])
             try:
                 merged[name] = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+                if kind is float and not math.isfinite(merged[name]):
+                    raise ValueError(text)
             except (ValueError, KeyError):
                 raise UsageError(f"expected {name} to be of type {kind.__name__} (default {merged[name]}), received {text!r}.") from None
+            holds, bounds = LIMITS.get(name, (lambda value: isinstance(value, str) or value >= 0, "at least 0"))
+            if not holds(merged[name]):
+                raise UsageError(f"expected {name} to be {bounds}, received {text!r}.")
         return merged
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The raw data of one run: a folder or file of raw inputs that is there, and what it is.
+    """The raw data of one run: files of raw inputs that are there, and what they are.
 
     Attributes:
-        kind: one of DATA_KINDS.
-        path: the folder or file.
-        pattern: glob, relative to `path` (or to its folder, for a file), of the files that are read.
+        kind: "sample", "full" or "path" (the user's own).
+        path: a folder.
+        pattern: glob, relative to `path`, of the files that are read.
     """
 
     kind: str

@@ -60,7 +60,8 @@ def resolve_data(dataset: DataSet, choice: str, root: Path, console_progress: Pr
 
 
 def check_root(root: Path) -> None:
-    """Raises DarsenaError unless files can be made under the root, and there is room for them."""
+    """Raises DarsenaError unless files can be made under the root, there is room for them, and TFX can take its path."""
+    without_glob_characters(root, "--root")
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=root) as file:
@@ -110,7 +111,7 @@ def data_files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent) / name for name in sorted(files) if is_data(relative / name))
 
 
-def without_glob_characters(path: Path) -> Path:
+def without_glob_characters(path: Path, what: str = "path of data") -> Path:
     """The path itself.
 
     Raises:
@@ -119,7 +120,7 @@ def without_glob_characters(path: Path) -> Path:
     special = sorted(GLOB_CHARACTERS.intersection(str(path)))
     if special:
         raise UsageError(
-            f"expected a path of data without {' '.join(special)}, received {path}. TFX takes them for wildcards: rename or move it."
+            f"expected a {what} without {' '.join(special)}, received {path}. TFX takes them for wildcards: rename or move it."
         )
     return path
 

@@ -49,14 +49,13 @@ def eval_config(model: ModelConfig, data_kind: str, with_baseline: bool) -> conf
 def threshold(gate: Gate, data_kind: str, with_baseline: bool) -> config_pb2.MetricThreshold:
     """The bound of a gate and, with a baseline, how much worse than it the candidate may be."""
     result = config_pb2.MetricThreshold()
-    if gate.higher_is_better:
-        result.value_threshold.lower_bound.value = gate.bound(data_kind)
-    else:
-        result.value_threshold.upper_bound.value = gate.bound(data_kind)
+    sign = 1 if gate.higher_is_better else -1
+    bound = result.value_threshold.lower_bound if gate.higher_is_better else result.value_threshold.upper_bound
+    bound.value = gate.bound(data_kind) - sign * gate.margin
     if with_baseline:
         change = result.change_threshold
         change.direction = (
             config_pb2.MetricDirection.HIGHER_IS_BETTER if gate.higher_is_better else config_pb2.MetricDirection.LOWER_IS_BETTER
         )
-        change.absolute.value = -gate.tolerance if gate.higher_is_better else gate.tolerance
+        change.absolute.value = -sign * (gate.tolerance + gate.margin)
     return result

@@ -2,12 +2,16 @@
 
 import ast
 import hashlib
+import importlib.metadata
 import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipelines.common.config import ModelConfig
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+TRAINING_LIBRARIES = ("tensorflow", "keras", "tensorflow-transform", "tfx")
 PACKAGES = ("pipelines", "components", "trainer_modules", "serving", "reporting")
 
 
@@ -47,11 +51,23 @@ def component_fingerprint(component: str) -> str:
     return fingerprint([source_files(f"components.{component}.{path.stem}") for path in modules])
 
 
+def training_fingerprint(model: ModelConfig) -> str:
+    """One hash over what, beside data and hyperparameters, decides what training makes: code, libraries, the model's version."""
+    libraries = {name: importlib.metadata.version(name) for name in TRAINING_LIBRARIES}
+    return fingerprint([source_files(model.trainer_module), libraries, model.version])
+
+
 def data_fingerprint(folder: Path, pattern: str) -> str:
-    """One hash over the names, sizes and times of change of the files that match: quick, and it sees any rewriting."""
-    return fingerprint(
-        [[str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(folder.glob(pattern))]
-    )
+    """One hash over the names and contents of the files that match."""
+    found = ((path, path.stat()) for path in sorted(folder.glob(pattern)) if path.is_file())
+    return fingerprint([[str(path.relative_to(folder)), content(path, status.st_size, status.st_mtime_ns)] for path, status in found])
+
+
+@cache
+def content(path: Path, size: int, modified: int) -> str:
+    """SHA-256 of a file; its size and time of change make sure that one process reads it again only when it changed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def module_path(module: str) -> Path | None:
@@ -72,6 +88,6 @@ def imports(path: Path) -> tuple[str, ...]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:  # relative imports are against the laws
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return tuple(names)

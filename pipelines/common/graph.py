@@ -30,7 +30,7 @@ from components.serving_validator.component import ServingValidator
 from components.tflite_exporter.component import TFLiteExporter
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.eval_config import eval_config
-from pipelines.common.fingerprint import code_fingerprint, component_fingerprint, data_fingerprint
+from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, training_fingerprint
 from pipelines.common.layout import artifacts_dir, metadata_path, serving_dir
 from pipelines.common.recipe import recipe, withdrawn
 
@@ -38,7 +38,8 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 # Named outright: Beam's default tries to download another runner. The image is never used; naming one keeps TFX from
 # building a source distribution of itself for workers that do not exist.
-BEAM_ARGS = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner", "--sdk_container_image=unused"]
+BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+BEAM_ARGS = [f"--runner={BEAM_RUNNER}", "--sdk_container_image=unused"]
 
 
 def ingest(model: ModelConfig, run: RunConfig) -> ImageExampleGen:
@@ -73,7 +74,7 @@ def transform(model: ModelConfig, examples: BaseChannel, schema: BaseChannel, ga
         splits_config=transform_pb2.SplitsConfig(analyze=[TRAIN]),
         materialize=False,
         disable_statistics=True,
-        custom_config={"code_fingerprint": code_fingerprint(model.trainer_module)},
+        custom_config={"code_fingerprint": training_fingerprint(model)},
     )
     node.add_upstream_node(gate)
     return node
@@ -87,7 +88,7 @@ def train(
         "hparams": dict(run.hparams),
         "seed": run.seed,
         "strategy": run.strategy,
-        "code_fingerprint": code_fingerprint(model.trainer_module),
+        "code_fingerprint": training_fingerprint(model),
     }
     train_args, eval_args = trainer_pb2.TrainArgs(splits=[TRAIN]), trainer_pb2.EvalArgs(splits=[VALIDATION])
     search: list[Tuner] = []
@@ -131,15 +132,19 @@ def evaluate(
         schema=schema,
         example_splits=[TEST],
     )
-    mistakes = Mistakes(
-        examples=examples,
-        model=candidate,
-        split=TEST,
-        label=model.label,
-        class_names=json.dumps(model.class_names),
-        code_fingerprint=component_fingerprint("mistakes"),
-    )
-    return evaluator, [*baseline, mistakes]
+    beside = list(baseline)
+    if model.class_names:
+        beside.append(
+            Mistakes(
+                examples=examples,
+                model=candidate,
+                split=TEST,
+                label=model.label,
+                class_names=json.dumps(model.class_names),
+                code_fingerprint=component_fingerprint("mistakes"),
+            )
+        )
+    return evaluator, beside
 
 
 def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: Trainer, blessing: BaseChannel) -> list[BaseNode]:

@@ -1,13 +1,13 @@
 """The recipe of a model: everything that decides what training makes, as one hash; and the served model to compare with."""
 
-import importlib.metadata
 import json
 from pathlib import Path
 
 from pipelines.common.config import Baseline, ModelConfig, RunConfig
 from pipelines.common.errors import DarsenaError
-from pipelines.common.fingerprint import code_fingerprint, component_fingerprint, data_fingerprint, fingerprint
-from pipelines.common.layout import runs, serving_dir, versions
+from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
+from pipelines.common.history import run_records
+from pipelines.common.layout import serving_dir, versions
 
 
 def recipe(model: ModelConfig, run: RunConfig) -> str:
@@ -17,15 +17,14 @@ def recipe(model: ModelConfig, run: RunConfig) -> str:
     """
     return fingerprint(
         {
-            "model": [model.name, model.version],
-            "code": [code_fingerprint(model.trainer_module), component_fingerprint("image_example_gen")],
+            "model": [model.name, list(model.class_names), training_fingerprint(model)],
+            "reader": component_fingerprint("image_example_gen"),
             "schema": (model.schema_dir / "schema.pbtxt").read_text(),
             "data": data_fingerprint(run.data.path, run.data.pattern),
             "hparams": dict(run.hparams),
             "seed": run.seed,
             "strategy": run.strategy,
             "tune": run.trials if run.tune else 0,
-            "libraries": [importlib.metadata.version(name) for name in ("tensorflow", "keras", "tensorflow-transform", "tfx")],
         }
     )
 
@@ -42,7 +41,8 @@ def served(root: Path, model: str) -> dict | None:
     path = serving_dir(root, model) / str(pushed[-1]) / "assets.extra" / "darsena.json"
     try:
         found: dict = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        found["lineage"]["recipe"], found["lineage"]["baseline"], found["model_uri"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DarsenaError(
             f"expected the lineage of served version {pushed[-1]} in {path}, could not read it ({error}). "
             "Delete that version or restore the file."
@@ -70,20 +70,22 @@ def find_baseline(model: ModelConfig, run: RunConfig) -> Baseline | None:
     if baseline and not Path(baseline.model_uri).is_dir():
         raise DarsenaError(
             f"expected the model of served version {baseline.version} at {baseline.model_uri}, it is gone. "
-            f"Restore it, or delete that version from {serving_dir(run.root, model.name)}."
+            f"Restore it (or the root's old place, if the root was moved), or delete that version from {serving_dir(run.root, model.name)}."
         )
     return baseline
 
 
-def withdrawn(root: Path, model: str) -> str:
-    """Id of the last run that published a version, if someone has deleted that version since; else "".
+def withdrawn(root: Path, model: str) -> list[str]:
+    """Ids of the runs that published versions which someone has deleted since.
 
     A Pusher that is answered from the cache does not look whether its version is still there, so this enters its cache key.
     """
-    pushed = [record for record in runs(root, model) if record["pushed"] and pusher_state(record) == "complete"]
-    if not pushed or pushed[-1]["pushed"]["version"] in versions(root, model):
-        return ""
-    return str(pushed[-1]["run_id"])
+    there = versions(root, model)
+    return [
+        record["run_id"]
+        for record in run_records(root, model)
+        if record["pushed"] and record["pushed"]["version"] not in there and pusher_state(record) == "complete"
+    ]
 
 
 def pusher_state(record: dict) -> str | None:

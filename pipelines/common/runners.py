@@ -14,7 +14,7 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+from pipelines.common.graph import BEAM_RUNNER
 
 
 class Observer(Protocol):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import datetime
 import fcntl
+import html
 import importlib
 import importlib.metadata
 import json
@@ -21,7 +22,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipelines.common import fingerprint, recipe, runners, verdicts
 from pipelines.common.config import ModelConfig, RunConfig
-from pipelines.common.errors import DarsenaError
+from pipelines.common.errors import DarsenaError, ExitCode
 from pipelines.common.layout import artifacts_dir, metadata_path, runs_dir
 from pipelines.common.metadata_store import MetadataStore, NodeOutcome
 from reporting.html import write_report
@@ -121,13 +122,32 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
                 (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)))
         outcomes = store.outcomes(model.name, [node_id for node_id, _ in graph_of(ir)], observer.after)
         record["nodes"] = node_records(ir, observer, outcomes)
-        record |= verdicts.judge(model, run, outcomes, observer.error)
+        record |= verdict(model, run, outcomes, observer)
         finished = datetime.datetime.now(datetime.UTC)
         record |= {"finished": finished.isoformat(), "seconds": round((finished - started).total_seconds(), 2)}
-        record["report"] = str(folder / "report.html")
+        record = without_nan(record | {"report": str(folder / "report.html")})
         write_record(folder, record)
-        write_report(record, folder / "report.html")
+        try:
+            write_report(record, folder / "report.html")
+        except Exception:  # noqa: BLE001 (the model is pushed or not, whatever is wrong with the report)
+            (folder / "report.html").write_text(f"<!DOCTYPE html><title>No report</title><pre>{html.escape(traceback.format_exc())}</pre>")
     return record
+
+
+def verdict(model: ModelConfig, run: RunConfig, outcomes: dict[str, NodeOutcome], observer: RunObserver) -> dict[str, Any]:
+    """The end of the run as in run.json; results that cannot be read, or a graph without the nodes that decide, are a failure."""
+    try:
+        return verdicts.judge(model, run, outcomes, observer.error)
+    except (KeyError, OSError, ValueError) as error:
+        observer.error = observer.error or ("verdict", error)
+        reason = f"the results of the run could not be read: {type(error).__name__}: {error}"
+        return {"verdict": "failed", "exit_code": int(ExitCode.FAILED), "reason": reason, "gates": [], "pushed": None}
+
+
+def without_nan(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with null for what JSON has no word for (NaN, infinities)."""
+    clean: dict[str, Any] = json.loads(json.dumps(record, default=str), parse_constant=lambda _: None)
+    return clean
 
 
 @contextlib.contextmanager
@@ -182,6 +202,8 @@ def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run
             "seed": run.seed,
             "hparams": dict(run.hparams),
             "tune": run.tune,
+            "trials": run.trials if run.tune else None,
+            "baseline_version": run.baseline.version if run.baseline else None,
             "cache": run.cache,
         },
         "label": model.label,

@@ -42,6 +42,9 @@ def judge(model: ModelConfig, run: RunConfig, outcomes: Outcomes, error: tuple[s
         return {"verdict": "not blessed", "exit_code": int(ExitCode.NOT_BLESSED), "reason": reason, "gates": gates, "pushed": None}
     pushed = outcomes["Pusher"].properties["pushed_model"]
     release = {"version": int(pushed["pushed_version"]), "path": pushed["pushed_destination"]}
+    if not Path(release["path"]).is_dir():
+        lost = FileNotFoundError(f"expected version {release['version']} in {release['path']}, it is gone. Run again with --no-cache.")
+        return judge(model, run, outcomes, ("Pusher", lost))
     return {"verdict": "blessed and pushed", "exit_code": int(ExitCode.OK), "reason": "", "gates": gates, "pushed": release}
 
 
@@ -65,9 +68,8 @@ def read_gates(model: ModelConfig, run: RunConfig, outcomes: Outcomes) -> list[d
 
 
 def gate_record(gate: Gate, kind: str, bound: float, found: Value) -> dict[str, Any]:
-    """One gate as in run.json. A value equal to its bound passes, up to the rounding of TFMA's difference of float32 metrics."""
-    margin = 1e-6 if kind == "change" else 0.0
-    passed = found.value >= bound - margin if gate.higher_is_better else found.value <= bound + margin
+    """One gate as in run.json."""
+    passed = found.value >= bound - gate.margin if gate.higher_is_better else found.value <= bound + gate.margin
     return {
         "metric": gate.metric,
         "kind": kind,

@@ -23,6 +23,23 @@ def test_a_value_of_another_type_is_refused():
         load_model("mnist_mlp").with_overrides({"epochs": "2.5"})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("epochs", "0", "at least 1"),
+        ("batch_size", "-1", "at least 1"),
+        ("learning_rate", "nan", "of type float"),
+        ("learning_rate", "0", "above 0"),
+        ("dropout", "1", "at least 0 and below 1"),
+        ("hidden_layers", "-1", "at least 0"),
+        ("schedule", "linear", "constant or cosine"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused(name, value, message):
+    with pytest.raises(UsageError, match=f"expected {name} to be {message}"):
+        load_model("mnist_mlp").with_overrides({name: value})
+
+
 def test_an_unknown_model_gets_a_suggestion():
     with pytest.raises(UsageError, match=r"there is no model 'mnist_mpl'\. Did you mean 'mnist_mlp'\?"):
         load_model("mnist_mpl")

@@ -59,12 +59,15 @@ def test_a_component_is_all_modules_of_its_folder(project):
     assert fingerprint.component_fingerprint("one") != before
 
 
-def test_data_that_was_rewritten_or_moved_into_the_folder_is_seen(tmp_path):
-    (tmp_path / "x.npz").write_bytes(b"1234")
-    os.utime(tmp_path / "x.npz", ns=(1, 1))
-    first = fingerprint.data_fingerprint(tmp_path, "*")
-    assert fingerprint.data_fingerprint(tmp_path, "*") == first
-    (tmp_path / "x.npz").write_bytes(b"1235")
-    rewritten = fingerprint.data_fingerprint(tmp_path, "*")
-    (tmp_path / "y.npz").write_bytes(b"")
-    assert len({first, rewritten, fingerprint.data_fingerprint(tmp_path, "*")}) == 3
+def test_data_is_known_by_names_and_contents(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+        (folder / "x.npz").write_bytes(b"1234")
+    os.utime(two / "x.npz", ns=(1, 1))
+    first = fingerprint.data_fingerprint(one, "*")
+    assert fingerprint.data_fingerprint(two, "*") == first
+    (two / "x.npz").write_bytes(b"1235")
+    rewritten = fingerprint.data_fingerprint(two, "*")
+    (two / "x.npz").rename(two / "y.npz")
+    assert len({first, rewritten, fingerprint.data_fingerprint(two, "*")}) == 3

@@ -42,10 +42,13 @@ def test_the_recipe_changes_with_what_is_trained_and_with_nothing_else(run, mode
         dataclasses.replace(run, strategy="mirrored"),
         dataclasses.replace(run, tune=True),
     ]
-    found = [recipe.recipe(model, other) for other in changed] + [recipe.recipe(dataclasses.replace(model, version=2), run)]
+    found = [recipe.recipe(model, other) for other in changed]
+    found += [
+        recipe.recipe(other, run) for other in (dataclasses.replace(model, version=2), dataclasses.replace(model, class_names=("a",)))
+    ]
     (run.data.path / "x.npz").write_bytes(b"12")
     found.append(recipe.recipe(model, run))
-    assert len({same, *found}) == 7
+    assert len({same, *found}) == 8
 
 
 def test_nothing_served_is_no_baseline(run, model):
@@ -81,7 +84,7 @@ def test_a_version_without_lineage_is_told(run, model):
 def record(root, name, version, state):
     folder = root / "runs/mnist_mlp" / name
     folder.mkdir(parents=True)
-    content = {"run_id": name, "pushed": version and {"version": version}, "nodes": [{"id": "Pusher", "state": state}]}
+    content = {"run_id": name, "verdict": "failed", "pushed": version and {"version": version}, "nodes": [{"id": "Pusher", "state": state}]}
     (folder / "run.json").write_text(json.dumps(content))
 
 
@@ -89,6 +92,7 @@ def test_a_version_that_someone_deleted_names_the_run_that_published_it(run, mod
     record(run.root, "20260101-000000", 1, "complete")
     record(run.root, "20260102-000000", 1, "cached")
     record(run.root, "20260103-000000", None, "complete")
-    assert recipe.withdrawn(run.root, model.name) == "20260101-000000"
+    record(run.root, "20260104-000000", 2, "complete")
+    assert recipe.withdrawn(run.root, model.name) == ["20260101-000000", "20260104-000000"]
     push(run, model, 1, "any")
-    assert recipe.withdrawn(run.root, model.name) == ""
+    assert recipe.withdrawn(run.root, model.name) == ["20260104-000000"]

@@ -25,11 +25,12 @@ def test_thresholds_hold_all_examples_to_the_bound_and_leave_slices_free():
     metrics = {metric.class_name: metric for metric in config.metrics_specs[0].metrics}
     (accuracy,) = metrics["SparseCategoricalAccuracy"].per_slice_thresholds
     assert [list(spec.feature_keys) for spec in accuracy.slicing_specs] == [[]]
-    assert accuracy.threshold.value_threshold.lower_bound.value == 0.9
-    assert accuracy.threshold.change_threshold.absolute.value == -0.01
+    # TFMA's metrics are float32: exactly 90% comes out as 0.8999999761581421.
+    assert accuracy.threshold.value_threshold.lower_bound.value == pytest.approx(0.9 - 1e-6, abs=1e-9)
+    assert accuracy.threshold.change_threshold.absolute.value == pytest.approx(-0.01 - 1e-6, abs=1e-9)
     (error,) = metrics["MeanSquaredError"].per_slice_thresholds
-    assert error.threshold.value_threshold.upper_bound.value == 1.0
-    assert error.threshold.change_threshold.absolute.value == 0.5
+    assert error.threshold.value_threshold.upper_bound.value == pytest.approx(1.0 + 2e-6, abs=1e-9)
+    assert error.threshold.change_threshold.absolute.value == pytest.approx(0.5 + 2e-6, abs=1e-9)
     assert [list(spec.feature_keys) for spec in config.slicing_specs] == [[], ["label"]]
     assert [(spec.name, spec.is_baseline) for spec in config.model_specs] == [("candidate", False), ("baseline", True)]
 
@@ -43,7 +44,13 @@ def test_without_a_served_model_nothing_is_compared():
 
 @pytest.mark.parametrize(
     ("gate", "bound", "value", "passed"),
-    [(ACCURACY, 0.8, 0.8, True), (ACCURACY, 0.8, 0.7999, False), (ERROR, 2.0, 2.0, True), (ERROR, 2.0, 2.001, False)],
+    [
+        (ACCURACY, 0.8, 0.8, True),
+        (ACCURACY, 0.9, 0.8999999761581421, True),
+        (ACCURACY, 0.8, 0.7999, False),
+        (ERROR, 2.0, 2.0, True),
+        (ERROR, 2.0, 2.001, False),
+    ],
 )
 def test_a_gate_passes_on_its_bound_and_on_its_good_side(gate, bound, value, passed):
     assert verdicts.gate_record(gate, "value", bound, Value(value))["passed"] is passed
@@ -65,7 +72,7 @@ def test_an_error_of_a_node_is_the_verdict_in_one_line(tmp_path, error, verdict,
 
 def outcomes(tmp_path, blessed, pushed):
     (tmp_path / "validation.json").write_text('{"reason": "the loader crashed"}')
-    release = {"pushed": pushed, "pushed_version": "3", "pushed_destination": "/x/3"}
+    release = {"pushed": pushed, "pushed_version": "3", "pushed_destination": str(tmp_path / "3")}
     return {
         "Evaluator": NodeOutcome(1, "complete", {}, {"blessing": {"blessed": blessed}}),
         "ServingValidator": NodeOutcome(2, "complete", {"validation": [str(tmp_path)]}, {}),
@@ -79,8 +86,11 @@ def test_a_model_that_either_gate_holds_back_is_not_blessed(tmp_path):
     assert (held_back["exit_code"], held_back["reason"][:33]) == (3, "the Evaluator did not bless it: s")
     crashed = verdicts.judge(model, run, outcomes(tmp_path, blessed=1, pushed=0), None)
     assert (crashed["exit_code"], crashed["reason"]) == (3, "the serving validator did not bless it: the loader crashed")
+    gone = verdicts.judge(model, run, outcomes(tmp_path, blessed=1, pushed=1), None)
+    assert (gone["exit_code"], gone["pushed"]) == (1, None)
+    (tmp_path / "3").mkdir()
     released = verdicts.judge(model, run, outcomes(tmp_path, blessed=1, pushed=1), None)
-    assert (released["exit_code"], released["pushed"]) == (0, {"version": 3, "path": "/x/3"})
+    assert (released["exit_code"], released["pushed"]) == (0, {"version": 3, "path": str(tmp_path / "3")})
 
 
 def test_a_failed_gate_is_told_with_value_and_bound():

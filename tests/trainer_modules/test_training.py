@@ -146,19 +146,19 @@ def search(folder, train_trial, trials=2):
     )
 
 
-def test_a_search_tries_the_defaults_first_and_scores_trials_by_their_best_epoch(tmp_path):
+def test_a_search_tries_the_defaults_first_and_scores_trials_by_their_last_epoch(tmp_path):
     tried = []
 
     def train_trial(hp):
         tried.append(hp.get("units"))
-        return {"val_accuracy": {1: [0.2, 0.1], 4: [0.6, 0.5], 8: [0.7, 0.9]}[hp.get("units")]}
+        return {"val_accuracy": {1: [0.9, 0.1], 4: [0.6, 0.5], 8: [0.7, 0.9]}[hp.get("units")]}
 
     found = search(tmp_path, train_trial, trials=3)
     found.search()
     assert tried[0] == HPARAMS["units"]
     assert sorted(tried) == [1, 4, 8]
     assert found.get_best_hyperparameters()[0].get("units") == 8
-    assert sorted(trial.score for trial in found.oracle.trials.values()) == [0.2, 0.6, 0.9]
+    assert sorted(trial.score for trial in found.oracle.trials.values()) == [0.1, 0.5, 0.9]
 
 
 def test_a_search_in_which_no_trial_completed_fails(tmp_path):

@@ -52,9 +52,8 @@ class Search(keras_tuner.Tuner):
         super().__init__(**kwargs)
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> float:
-        """Trains one trial; returns the best value of the objective over its epochs."""
-        values = self._train_trial(trial.hyperparameters)[self.oracle.objective.name]
-        return max(values) if self.oracle.objective.direction == "max" else min(values)
+        """Trains one trial; returns the objective after its last epoch, whose weights are those that the Trainer would export."""
+        return self._train_trial(trial.hyperparameters)[self.oracle.objective.name][-1]
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
         """Runs all trials.
