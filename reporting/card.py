@@ -27,7 +27,7 @@ def model_card(run: Record, statistics: Mapping[str, Any] | None, evaluation: Ma
             "Intended use",
             [f"Inputs like those it learned from, where it {run.get('learns', 'answers')}.", f"Reference: {run['reference']}."],
         ),
-        ("Data", [f"Trained and evaluated on {source}, in separate splits.", *_sizes(statistics)]),
+        ("Data", [f"Trained and evaluated on {source}, in separate splits." if evaluation else f"From {source}.", *_sizes(statistics)]),
         ("Metrics", _metrics(evaluation)),
         ("Limits", limits(run, source, evaluation)),
     ]
@@ -35,7 +35,7 @@ def model_card(run: Record, statistics: Mapping[str, Any] | None, evaluation: Ma
 
 def limits(run: Record, source: str, evaluation: Mapping[str, Any] | None) -> list[str]:
     """What these figures do not show, and where the model is weakest."""
-    found = [f"The figures hold for {source}; on inputs from elsewhere the model was not evaluated."]
+    found = [f"The figures hold for {source}; on inputs from elsewhere the model was not evaluated."] if evaluation else []
     if run["verdict"] != "blessed and pushed":
         found.append(f"Not released: {run['verdict']}.")
     found += [

@@ -24,7 +24,7 @@ def header(run: Record) -> View:
     ]
     facts.append(("Run time", formats.seconds(run.get("seconds")), f"{len(run['nodes'])} nodes"))
     version = f"version {pushed['version']}" if pushed else "not pushed"
-    facts.append(("Served", version, "" if pushed else "what was served before still is"))
+    facts.append(("Served", version, "" if pushed else "nothing new is served"))
     return {"tone": _TONES.get(run["verdict"], "neutral"), "facts": facts}
 
 

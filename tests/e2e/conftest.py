@@ -12,7 +12,6 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = ("pipelines", "components", "trainer_modules", "schemas", "serving", "reporting")
-EPOCHS = "20"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +37,12 @@ class Checkout:
             self.command(*arguments), cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=240
         )
 
-    def run(self, *arguments: str, expect: int = 0) -> dict:
-        """Runs the pipeline; returns the record of the run."""
-        done = self.darsena("run", "mnist_mlp", "--json", *(arguments if "--epochs" in arguments else (*arguments, "--epochs", EPOCHS)))
-        assert done.returncode == expect, done.stdout + done.stderr
+    def run(self, *arguments: str, expect: tuple[int, ...] = (0,)) -> dict:
+        """Runs the pipeline, which must end with one of the exit codes; returns the record of the run."""
+        done = self.darsena("run", "mnist_mlp", "--json", *arguments)
+        assert done.returncode in expect, done.stdout + done.stderr
         record: dict = json.loads(done.stdout)
-        assert record["exit_code"] == expect
+        assert record["exit_code"] == done.returncode
         return record
 
     def served(self) -> list[str]:
