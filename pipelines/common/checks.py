@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -72,8 +73,9 @@ def locked_versions(lock: str) -> dict[str, str]:
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions by normalised name of what this Python can import."""
-    return {normalised(found.metadata["Name"]): found.version for found in importlib.metadata.distributions()}
+    """Versions by normalised name of what is installed for this Python (not of what packages carry inside, as setuptools does)."""
+    folders = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    return {normalised(found.metadata["Name"]): found.version for found in importlib.metadata.distributions(path=folders)}
 
 
 def normalised(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import shutil
@@ -163,4 +164,5 @@ def publish(fresh: Path, folder: Path) -> None:
 
 def cannot_write(folder: Path, error: OSError) -> DarsenaError:
     """The message about a folder under the root that can't be written."""
-    return DarsenaError(f"expected to write under {folder}, could not: {error.strerror}. Free some space, or choose another --root.")
+    advice = "Free some space, or choose" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "Choose"
+    return DarsenaError(f"expected to write under {folder}, could not: {error.strerror}. {advice} another --root.")
