@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="also write the table, with date, machine and commit, to this file")
     arguments = parser.parse_args()
     try:
-        data = full_folder(load_model(MODEL).data)
+        data = full_folder(load_model(MODEL).data, None)
     except DarsenaError as error:
         print(f"bench: the rows of full MNIST are skipped: {error}", file=sys.stderr)
         data = None
