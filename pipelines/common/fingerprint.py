@@ -54,7 +54,7 @@ def component_fingerprint(component: str) -> str:
 def training_fingerprint(model: ModelConfig) -> str:
     """One hash over what, beside data and hyperparameters, decides what training makes: code, libraries, the model's version."""
     libraries = {name: importlib.metadata.version(name) for name in TRAINING_LIBRARIES}
-    return fingerprint([source_files(model.trainer_module), libraries, model.version])
+    return fingerprint([code_fingerprint(model.trainer_module), libraries, model.version])
 
 
 def data_fingerprint(folder: Path, pattern: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.common.errors import DarsenaError
-from pipelines.common.layout import runs, runs_dir, serving_dir, versions
+from pipelines.common.layout import lineage_path, runs, runs_dir, serving_dir, versions
 
 INTERRUPTED = "interrupted"
 
@@ -53,7 +53,7 @@ def pushed_versions(root: Path, model: str) -> list[dict[str, Any]]:
     return [
         {
             "version": number,
-            "pushed": pushed_at(serving_dir(root, model) / str(number)),
+            "pushed": pushed_at(lineage_path(root, model, number)),
             "path": str(serving_dir(root, model) / str(number)),
             "latest": number == numbers[-1],
         }
@@ -61,10 +61,10 @@ def pushed_versions(root: Path, model: str) -> list[dict[str, Any]]:
     ]
 
 
-def pushed_at(version: Path) -> str | None:
-    """When a version was pushed (ISO 8601), as its darsena.json says; None if it has no such file."""
+def pushed_at(lineage: Path) -> str | None:
+    """When a version was pushed (ISO 8601), as its darsena.json says; None if there is no such file."""
     try:
-        stamp: str | None = json.loads((version / "assets.extra" / "darsena.json").read_text()).get("pushed")
+        stamp: str | None = json.loads(lineage.read_text()).get("pushed")
     except (OSError, ValueError):
         return None
     return stamp

@@ -58,6 +58,11 @@ def versions(root: Path, model: str) -> list[int]:
     return sorted(int(path.name) for path in folder.iterdir() if re.fullmatch(r"[1-9]\d*", path.name) and path.is_dir())
 
 
+def lineage_path(root: Path, model: str, version: int) -> Path:
+    """What the Pusher wrote about a version: when, from what artifact, by what recipe."""
+    return serving_dir(root, model) / str(version) / "assets.extra" / "darsena.json"
+
+
 def runs(root: Path, model: str) -> list[dict[str, Any]]:
     """Records of the model's runs (run.json), oldest first."""
     files = sorted(runs_dir(root, model).glob("*/run.json"))

@@ -7,7 +7,7 @@ from pipelines.common.config import Baseline, ModelConfig, RunConfig
 from pipelines.common.errors import DarsenaError
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
 from pipelines.common.history import run_records
-from pipelines.common.layout import serving_dir, versions
+from pipelines.common.layout import lineage_path, serving_dir, versions
 
 
 def recipe(model: ModelConfig, run: RunConfig) -> str:
@@ -38,7 +38,7 @@ def served(root: Path, model: str) -> dict | None:
     pushed = versions(root, model)
     if not pushed:
         return None
-    path = serving_dir(root, model) / str(pushed[-1]) / "assets.extra" / "darsena.json"
+    path = lineage_path(root, model, pushed[-1])
     try:
         found: dict = json.loads(path.read_text())
         found["lineage"]["recipe"], found["lineage"]["baseline"], found["model_uri"]

@@ -13,6 +13,7 @@ from components.errors import DataRejected
 from pipelines.common.config import Data, DataSet
 from pipelines.common.data import common_pattern, resolve_data
 from pipelines.common.errors import DarsenaError, UsageError
+from tests.common.looking import names, one_line
 
 
 def write_sample(folder: Path) -> None:
@@ -22,22 +23,6 @@ def write_sample(folder: Path) -> None:
 @pytest.fixture
 def dataset() -> DataSet:
     return DataSet("shapes", "some data", "any", write_sample, downloads=())
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "root"
-
-
-def names(folder: Path) -> list[str]:
-    """All that is in a folder, hidden files too."""
-    return sorted(path.name for path in folder.iterdir())
-
-
-def one_line(caught: pytest.ExceptionInfo) -> str:
-    """The message, which must be one line."""
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 # The sample

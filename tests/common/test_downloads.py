@@ -15,6 +15,7 @@ from pipelines.common import downloads
 from pipelines.common.config import Data, DataSet, Download
 from pipelines.common.data import resolve_data
 from pipelines.common.errors import DarsenaError
+from tests.common.looking import names, one_line
 
 CONTENT = {"a-part.gz": bytes(range(256)) * 4000, "b-part.gz": b"small"}
 
@@ -77,22 +78,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("DARSENA_DATA", raising=False)
     monkeypatch.setenv("DARSENA_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "root"
-
-
-def names(folder: Path) -> list[str]:
-    """All that is in a folder, hidden files too."""
-    return sorted(path.name for path in folder.iterdir())
-
-
-def one_line(caught: pytest.ExceptionInfo) -> str:
-    """The message, which must be one line."""
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def no_bar(_file: str, _received: int, _expected: int) -> None:

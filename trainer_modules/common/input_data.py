@@ -7,7 +7,6 @@ tf.data pipeline over TFRecord files does, and faster than `fit` on arrays (docs
 import dataclasses
 from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -65,8 +64,7 @@ def load_rows(patterns: Sequence[str], transform: tft.TFTransformOutput, label: 
     """
     spec = transform.raw_feature_spec()
     layer = transform.transform_features_layer()
-    parse = lambda batch: layer(tf.io.parse_example(batch, spec))  # noqa: E731 (Dataset.map wants a function)
-    batches = list(read_examples(patterns).batch(PARSE_BATCH).map(parse))
+    batches = list(read_examples(patterns).batch(PARSE_BATCH).map(lambda batch: layer(tf.io.parse_example(batch, spec))))
     columns = {name: tf.concat([batch[name] for batch in batches], axis=0) for name in batches[0]}
     labels = tf.reshape(columns.pop(label), [-1])
     return Rows(columns, labels, int(labels.shape[0]))
@@ -117,4 +115,4 @@ def steps_per_execution(steps: int, most: int = 32) -> int:
 
     Keras rounds the steps of an epoch up to a multiple of it, hence a divisor.
     """
-    return int(max(divisor for divisor in np.arange(1, most + 1) if steps % divisor == 0))
+    return max(divisor for divisor in range(1, most + 1) if steps % divisor == 0)
