@@ -1,7 +1,8 @@
 """Reads TFMA's results into plain values.
 
 Layout, as the Evaluator leaves it: `metrics-*.tfrecord` holds MetricsForSlice protos, `plots-*.tfrecord` PlotsForSlice protos,
-`eval_config.json` the configuration. The confusion matrix comes from a metric with `class_name: "MultiClassConfusionMatrixPlot"`.
+`eval_config.json` the configuration. The confusion matrix comes from a metric with `class_name: "MultiClassConfusionMatrixPlot"`,
+or, of a model with one probability, from "ConfusionMatrixAtThresholds".
 """
 
 import dataclasses
@@ -87,7 +88,8 @@ def read_evaluation(folder: Path) -> Evaluation:
     overall = [part for part in found if not part.features]
     if not overall:
         raise Unreadable(f"Expected metrics of all examples in {folder}, found {len(found)} slices.")
-    return Evaluation(overall[0], [part for part in found if part.features], _confusion(plots, baselines))
+    confusion = _confusion(plots, baselines) or _two_classes(metrics, baselines)
+    return Evaluation(overall[0], [part for part in found if part.features], confusion)
 
 
 def _records(folder: Path, kind: str) -> Iterator[bytes]:
@@ -181,6 +183,20 @@ def _confusion(plots: Sequence[Any], baselines: set[str]) -> Confusion | None:
             matrices = item.value.multi_class_confusion_matrix_at_thresholds.matrices
             if item.key.model_name not in baselines and matrices:
                 return _matrix(min(matrices, key=lambda matrix: matrix.threshold).entries)
+    return None
+
+
+def _two_classes(metrics: Sequence[Any], baselines: set[str]) -> Confusion | None:
+    """The matrix of all examples at the one threshold that was asked for."""
+    for proto in metrics:
+        if proto.slice_key.single_slice_keys or proto.HasField("cross_slice_key"):
+            continue
+        for item in proto.metric_keys_and_values:
+            matrices = item.value.confusion_matrix_at_thresholds.matrices
+            if item.key.model_name not in baselines and not item.key.is_diff and matrices:
+                found = matrices[0]
+                counts = [[found.true_negatives, found.false_positives], [found.false_negatives, found.true_positives]]
+                return Confusion(counts, [0.0, 0.0])
     return None
 
 

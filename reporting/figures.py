@@ -121,6 +121,38 @@ def bars(label: str, counts: Sequence[tuple[str, float]]) -> Markup:
     return svg.render(chart)
 
 
+def interval_bars(label: str, values: Sequence[tuple[str, float, float | None, float | None]]) -> Markup:
+    """Horizontal bars from 0, with names on the left and each bar's confidence interval as a whisker, in the order given.
+
+    Args:
+        label: what they show, for screen readers.
+        values: (name, value, ends of the interval or None) each.
+    """
+    row, left, right = 26.0, 130.0, 56.0
+    ends = [end for _, *numbers in values for end in numbers if end is not None and math.isfinite(end)]
+    chart = svg.picture(WIDTH, max(row * len(values), row) + 4, label, "chart")
+    if not ends:
+        return _empty(chart)
+    start, end = min(0.0, *ends), max(0.0, *ends)
+
+    def x(number: float) -> float:
+        return left + (WIDTH - left - right) * (number - start) / ((end - start) or 1.0)
+
+    for index, (name, value, low, high) in enumerate(values):
+        middle = row * index + row / 2 + 2
+        text = svg.add(chart, "text", svg.shorten(name, 20), x=left - 8, y=middle + 4, text_anchor="end", css="tick")
+        svg.add(text, "title", name)
+        svg.add(chart, "text", formats.metric(value), x=WIDTH - right + 8, y=middle + 4, css="tick strong")
+        if math.isfinite(value):
+            svg.add(
+                chart, "rect", x=x(min(value, 0.0)), y=middle - 8, width=max(abs(x(value) - x(0.0)), 1.0), height=16.0, rx=2.0, css="bar"
+            )
+        if low is not None and high is not None and math.isfinite(low) and math.isfinite(high):
+            whisker = f"M{x(low):.1f} {middle - 4}v8 M{x(low):.1f} {middle}H{x(high):.1f} M{x(high):.1f} {middle - 4}v8"
+            svg.add(chart, "path", d=whisker, css="error-bar")
+    return svg.render(chart)
+
+
 def interval(
     label: str, value: float | None, low: float | None, high: float | None, scale: tuple[float, float], bound: float | None = None
 ) -> Markup:

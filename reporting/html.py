@@ -32,7 +32,7 @@ class Section:
 
 
 def write_report(run: Record, path: Path) -> None:
-    """Writes the report of a run, in one step, so that a reader never sees half of it.
+    """Writes the report of a run.
 
     What the run did not leave behind, or what cannot be read, is said in its section.
 
@@ -40,18 +40,28 @@ def write_report(run: Record, path: Path) -> None:
         run: the record, as in run.json (docs/architecture.md).
         path: of the HTML file.
     """
+    write_page(path, render(run))
+
+
+def write_page(path: Path, html: str) -> None:
+    """Writes a page in one step, so that a reader never sees half of it."""
     staged = path.with_name(f".{path.name}.partial")
-    staged.write_text(render(run), encoding="utf-8")
+    staged.write_text(html, encoding="utf-8")
     staged.replace(path)
 
 
 def render(run: Record) -> str:
     """The report as HTML."""
-    environment = jinja2.Environment(
+    return environment().get_template("report.html.j2").render(run=run, header=sections.header(run), sections=make_sections(run))
+
+
+def environment() -> jinja2.Environment:
+    """The templates, with the filters that they use."""
+    found = jinja2.Environment(
         loader=jinja2.PackageLoader("reporting"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {name: getattr(formats, name) for name in ("number", "metric", "seconds", "size", "percent", "cell")}
-    return environment.get_template("report.html.j2").render(run=run, header=sections.header(run), sections=make_sections(run))
+    found.filters |= {name: getattr(formats, name) for name in ("number", "metric", "seconds", "size", "percent", "cell")}
+    return found
 
 
 def make_sections(run: Record) -> list[Section]:

@@ -64,9 +64,7 @@ def evaluation_view(found: Evaluation, label: str, class_names: Sequence[str]) -
         class_names: in the order of the model's outputs; empty to show numbers.
     """
     names = [name for name in found.overall.metrics if name != "example_count"]
-    scales = {
-        name: _scale(_ends([part.metrics[name] for part in (found.overall, *found.slices) if name in part.metrics])) for name in names
-    }
+    scales = {name: scale_of([part.metrics[name] for part in (found.overall, *found.slices) if name in part.metrics]) for name in names}
 
     def cells(part: Slice) -> list[View | None]:
         return [_metric_cell(name, slice_name(part, label, class_names), part.metrics.get(name), scales[name]) for name in names]
@@ -127,8 +125,9 @@ def _examples(part: Slice) -> float | None:
     return None if count is None else count.value
 
 
-def _ends(values: Sequence[Value]) -> list[float]:
-    return [end for value in values for end in (value.low, value.value, value.high) if end is not None]
+def scale_of(values: Sequence[Value]) -> tuple[float, float]:
+    """Ends of a track with all values and their intervals on it."""
+    return _scale([end for value in values for end in (value.low, value.value, value.high) if end is not None])
 
 
 def _scale(values: Sequence[float]) -> tuple[float, float]:

@@ -9,6 +9,8 @@ from typing import Any
 from PIL import Image
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
+from reporting.evaluation import Value
+
 GRAPH = {
     "ExampleGen": [],
     "ImportSchemaGen": [],
@@ -118,6 +120,26 @@ def write_anomalies(folder: Path, found: Sequence[tuple[str, str, str]]) -> None
         path = folder / f"Split-{split}" / "SchemaDiff.pb"
         path.parent.mkdir(parents=True)
         path.write_bytes(proto.SerializeToString())
+
+
+def write_evaluation(folder: Path, metrics: dict[str, Value], examples: int) -> None:
+    """TFMA's results: metrics of all examples, by TFMA's name."""
+    import tensorflow as tf
+    from tensorflow_model_analysis.proto import metrics_for_slice_pb2 as protos
+
+    overall = protos.MetricsForSlice()
+    for name, value in (metrics | {"example_count": Value(examples)}).items():
+        item = overall.metric_keys_and_values.add()
+        item.key.name = name
+        item.value.double_value.value = value.value
+        if value.low is not None:
+            item.confidence_interval.lower_bound.double_value.value = value.low
+            item.confidence_interval.upper_bound.double_value.value = value.high
+    write_json(folder, "eval_config.json", {})
+    for kind, content in (("metrics", [overall.SerializeToString()]), ("plots", [])):
+        with tf.io.TFRecordWriter(str(folder / f"{kind}-00000-of-00001.tfrecord")) as writer:
+            for proto in content:
+                writer.write(proto)
 
 
 def write_run(root: Path, feature: str = "length") -> dict[str, Any]:

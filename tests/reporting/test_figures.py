@@ -55,6 +55,23 @@ def test_interval_puts_the_value_between_its_ends_and_the_bound_at_its_place() -
     assert next(line for line in root.iter(f"{SVG}line") if line.get("class") == "bound").get("x1") == "6"
 
 
+def test_interval_bars_begin_at_0_and_carry_their_whiskers() -> None:
+    root = parse(figures.interval_bars("i", [("a", 0.5, 0.25, 0.75), (NASTY, 1.0, None, None)]))
+    first, second = root.iter(f"{SVG}rect")
+    assert first.get("x") == second.get("x") and float(second.get("width") or 0) == pytest.approx(
+        2 * float(first.get("width") or 0), abs=0.1
+    )
+    (whisker,) = root.iter(f"{SVG}path")
+    low, high = re.findall(r"M([\d.]+) [\d.]+v8", whisker.get("d") or "")
+    left, width = float(first.get("x") or 0), float(second.get("width") or 0)
+    assert [float(low), float(high)] == pytest.approx([left + width / 4, left + width * 3 / 4], abs=0.2)
+
+
+def test_interval_bars_of_negative_values_end_at_0() -> None:
+    low, high = parse(figures.interval_bars("i", [("a", -1.0, None, None), ("b", 1.0, None, None)])).iter(f"{SVG}rect")
+    assert float(low.get("x") or 0) + float(low.get("width") or 0) == pytest.approx(float(high.get("x") or 0), abs=0.1)
+
+
 def test_heat_map_shades_by_share_of_the_row() -> None:
     root = parse(figures.heat_map("c", [[9, 1], [0, 5]], ["a", "b"], ["a", "b"]))
     shades = {next(cell.iter(f"{SVG}title")).text: float(cell.get("fill-opacity") or 0) for cell in root.iter(f"{SVG}rect")}
@@ -85,6 +102,8 @@ def test_best_trial_is_marked() -> None:
         figures.bars(NASTY, [(NASTY, 3.0), ("zero", 0.0)]),
         figures.bars(NASTY, []),
         figures.interval(NASTY, math.nan, math.inf, None, (0.0, 0.0)),
+        figures.interval_bars(NASTY, [(NASTY, math.nan, math.inf, None), (NASTY, 0.0, 0.0, 0.0)]),
+        figures.interval_bars(NASTY, []),
         figures.heat_map(NASTY, [[0.0]], [NASTY], [NASTY]),
         figures.heat_map(NASTY, [], [], []),
         figures.scatter(NASTY, [], None),
