@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pipelines.common.downloads import full_folder
+from pipelines.common.downloads import full_data
 from pipelines.common.errors import DarsenaError
 from pipelines.common.layout import load_model
 
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="also write the table, with date, machine and commit, to this file")
     arguments = parser.parse_args()
     try:
-        data = full_folder(load_model(MODEL).data, None)
+        data = full_data(load_model(MODEL).data, None)[0][0].parent
     except DarsenaError as error:
         print(f"bench: the rows of full MNIST are skipped: {error}", file=sys.stderr)
         data = None

@@ -12,8 +12,6 @@ MOST_BYTES = 2 << 30
 # Deflate, and with it gzip and zip, makes nothing smaller than this: a header that promises more is wrong.
 MOST_COMPRESSION = 1032
 
-TRAIN, TEST = "train", "test"
-
 
 class Arrays(NamedTuple):
     """Images and labels: uint8 [N, H, W] or [N, H, W, C] with C > 1, and int64 [N]."""

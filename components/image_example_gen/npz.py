@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from components.content_splits import TEST, TRAIN
 from components.errors import DataRejected
+from components.files import describe
 from components.image_example_gen.arrays import (
     MOST_COMPRESSION,
-    TEST,
-    TRAIN,
     Arrays,
     check_arrays,
     check_image_type,
     check_label_type,
 )
-from components.image_example_gen.files import describe
 
 KEYS = (("x_train", "y_train"), ("x", "y"), ("images", "labels"))
 TEST_KEYS = ("x_test", "y_test")

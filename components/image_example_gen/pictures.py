@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from components.content_splits import TEST, TRAIN
 from components.errors import DataRejected
-from components.image_example_gen.arrays import TEST, TRAIN, Arrays, check_arrays
+from components.image_example_gen.arrays import Arrays, check_arrays
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 # What Pillow raises for files that are damaged or hostile.
@@ -52,7 +53,28 @@ class PictureSource:
 
 
 def find_pictures(folder: Path, files: list[Path], class_names: Sequence[str]) -> list[PictureSource]:
-    """The sources that pictures make: see `readers.find_sources`."""
+    """The sources that pictures of one size make: see `readers.find_sources`."""
+    by_split = labelled(folder, files, class_names)
+    size = decode(files[0]).nbytes
+    sources = []
+    for split, pictures in by_split.items():
+        blocks = -(-len(pictures) * size // BLOCK_BYTES)
+        # Every so-manieth picture, since the list is sorted by class: each block then has a share of every class.
+        sources += [PictureSource(split, tuple(pictures[block::blocks])) for block in range(blocks)]
+    return [source for source in sources if source.files]
+
+
+def labelled(folder: Path, files: list[Path], class_names: Sequence[str]) -> dict[str, list[tuple[Path, int]]]:
+    """The pictures of each split with their labels, which the folders they lie in tell.
+
+    Args:
+        folder: of the raw data.
+        files: pictures in it.
+        class_names: folder names of the classes in the order of their labels; without them, their alphabetical order.
+
+    Raises:
+        DataRejected: they are not sorted into folders of classes, or there are none to train on.
+    """
     located = [(path, path.relative_to(folder).parts[:-1]) for path in files]
     for path, parents in located:
         if len(parents) not in (1, 2) or (len(parents) == 2 and parents[0] not in (TRAIN, TEST)) or len(parents) != len(located[0][1]):
@@ -71,13 +93,7 @@ def find_pictures(folder: Path, files: list[Path], class_names: Sequence[str]) -
         by_split[parents[0] if len(parents) == 2 else TRAIN].append((path, labels[parents[-1]]))
     if not by_split[TRAIN]:
         raise DataRejected(f"expected pictures in {folder / TRAIN}, received some in {folder / TEST} only. Add those to train on.")
-    size = decode(located[0][0]).nbytes
-    sources = []
-    for split, pictures in by_split.items():
-        blocks = -(-len(pictures) * size // BLOCK_BYTES)
-        # Every so-manieth picture, since the list is sorted by class: each block then has a share of every class.
-        sources += [PictureSource(split, tuple(pictures[block::blocks])) for block in range(blocks)]
-    return [source for source in sources if source.files]
+    return by_split
 
 
 def decode(path: Path) -> np.ndarray:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from components.errors import DataRejected
+from components.files import describe, list_files
 from components.image_example_gen.arrays import Arrays, Source
-from components.image_example_gen.files import describe, list_files
 from components.image_example_gen.idx import find_idx, is_idx
 from components.image_example_gen.npz import find_npz, is_npz
 from components.image_example_gen.pictures import find_pictures, is_picture

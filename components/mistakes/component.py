@@ -31,7 +31,7 @@ class MistakesSpec(component_spec.ComponentSpec):
 
 
 class Mistakes(base_component.BaseComponent):
-    """Finds the examples that a classifier is most wrong about: pictures, or a table where inputs are none."""
+    """Finds the examples that a classifier or regressor is most wrong about: pictures, or a table where inputs are none."""
 
     SPEC_CLASS = MistakesSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)

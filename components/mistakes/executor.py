@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from components.golden import read_records
 
 _BATCH = 1024
 _SCALE = 4
+_LARGEST = 224
+_ENCODED = (b"\x89PNG", b"\xff\xd8", b"BM")  # how PNG, JPEG and BMP files begin
 _LONGEST_CELL = 120
 
 
@@ -74,53 +77,88 @@ def write_section(
     """Writes section.json and the pictures of the worst mistakes (for its schema see docs/architecture.md).
 
     Args:
-        saved_model_dir: a classifier with the signatures of docs/architecture.md and one output, probabilities [N, classes].
+        saved_model_dir: a model with the signatures of docs/architecture.md and one output: a classifier's probabilities [N, classes]
+            or [N, 1], or, where there are no class names, a regressor's numbers [N, 1].
         examples: folder of TFRecords of raw tf.Examples.
         out_dir: existing folder.
-        label: feature with the true class: an integer, or one of `class_names`.
+        label: feature with the truth: a class as an integer or one of `class_names`, or a number.
         class_names: in the order of the model's outputs; empty to show numbers.
         count: how many mistakes to show at most.
         image: the input to draw; without it the first that holds pictures. Without any there is a table of the inputs.
 
     Raises:
-        ValueError: the model is no classifier, a label is none of its classes, or there is no such picture.
+        ValueError: the model is of another kind, a label is none of its classes, or there is no such picture.
     """
     import tensorflow as tf
 
     records = read_records(examples)
     model = tf.saved_model.load(str(saved_model_dir))
-    labels = read_labels(records, label, class_names)
-    mistakes, wrong = worst_mistakes(_probabilities(model, records), labels, count)
-    inputs = {}
-    if mistakes:
-        chosen = tf.constant([records[mistake.row] for mistake in mistakes])
-        decoded = model.signatures["decode"](examples=chosen)
-        inputs = {name: decoded[name].numpy() for name in sorted(decoded)}
+    outputs = _outputs(model, records)
 
     def name(number: int) -> str:
         return class_names[number] if class_names else str(number)
 
-    section: dict[str, Any] = {
-        "title": "Worst mistakes",
-        "text": f"{wrong:,} of {len(records):,} examples are taken for another class."
-        + (f" These {len(mistakes)} have the highest loss, worst first." if mistakes else ""),
-        "pictures": [],
-        "tables": [],
-    }
+    if outputs.shape[1] == 1 and not class_names:
+        off, text = largest_errors(outputs[:, 0], read_numbers(records, label), count)
+        chosen, columns = [row for row, _ in off], ["true", "predicted", "error"]
+        cells = [values for _, values in off]
+    else:
+        mistakes, wrong = worst_mistakes(outputs, read_labels(records, label, class_names), count)
+        text = f"{wrong:,} of {len(records):,} examples are taken for another class."
+        text += f" These {len(mistakes)} have the highest loss, worst first." if mistakes else ""
+        chosen, columns = [mistake.row for mistake in mistakes], ["true", "predicted", "probability"]
+        cells = [[name(mistake.true), name(mistake.predicted), f"{mistake.probability:.2f}"] for mistake in mistakes]
+
+    inputs = {}
+    if chosen:
+        decoded = model.signatures["decode"](examples=tf.constant([records[row] for row in chosen]))
+        inputs = {feature: decoded[feature].numpy() for feature in sorted(decoded)}
+    section: dict[str, Any] = {"title": "Worst mistakes", "text": text, "pictures": [], "tables": []}
     pictures = _pictures(inputs, image)
     if pictures is not None:
-        for number, (mistake, pixels) in enumerate(zip(mistakes, pictures, strict=True), start=1):
-            caption = f"true {name(mistake.true)}, predicted {name(mistake.predicted)} ({mistake.probability:.2f})"
-            _draw(pixels).save(out_dir / f"{number}.png")
-            section["pictures"].append({"file": f"{number}.png", "caption": caption})
-    elif mistakes:
-        rows = [
-            [name(mistake.true), name(mistake.predicted), f"{mistake.probability:.2f}", *(_cell(values[at]) for values in inputs.values())]
-            for at, mistake in enumerate(mistakes)
-        ]
-        columns = ["true", "predicted", "probability", *inputs]
-        section["tables"].append({"title": "Inputs", "columns": columns, "rows": rows})
+        for number, ((true, predicted, certainty), picture) in enumerate(zip(cells, pictures, strict=True), start=1):
+            picture.save(out_dir / f"{number}.png")
+            section["pictures"].append({"file": f"{number}.png", "caption": f"true {true}, predicted {predicted} ({certainty})"})
+    elif chosen:
+        rows = [[*shown, *(_cell(values[at]) for values in inputs.values())] for at, shown in enumerate(cells)]
+        section["tables"].append({"title": "Inputs", "columns": [*columns, *inputs], "rows": rows})
     (out_dir / "section.json").write_text(json.dumps(section, indent=2) + "\n")
+
+
+def largest_errors(predicted: np.ndarray, true: np.ndarray, count: int) -> tuple[list[tuple[int, list[str]]], str]:
+    """The predictions furthest off.
+
+    Args:
+        predicted, true: float [N].
+        count: how many to return at most.
+
+    Returns:
+        Row and cells (true, predicted, error) of each, worst first; and a line on the errors of all.
+    """
+    errors = predicted - true
+    worst = np.argsort(-np.abs(errors), kind="stable")[:count]
+    off = [(int(row), [f"{true[row]:,.6g}", f"{predicted[row]:,.6g}", f"{errors[row]:+,.6g}"]) for row in worst]
+    middle, most = np.quantile(np.abs(errors), [0.5, 0.9])
+    text = f"Half of {len(errors):,} predictions are off by at most {middle:,.4g}, nine in ten by at most {most:,.4g}."
+    return off, f"{text} These {len(off)} are furthest off."
+
+
+def read_numbers(records: list[bytes], label: str) -> np.ndarray:
+    """The label of each serialized tf.Example as a number, float64 [N].
+
+    Raises:
+        ValueError: an example has no such feature.
+    """
+    import tensorflow as tf
+
+    values = []
+    for record in records:
+        feature = tf.train.Example.FromString(record).features.feature[label]
+        found = [*feature.float_list.value, *feature.int64_list.value]
+        if len(found) != 1:
+            raise ValueError(f"expected examples with the feature {label!r} as one number, found {found or 'none'}.")
+        values += found
+    return np.array(values, np.float64)
 
 
 def read_labels(records: list[bytes], label: str, class_names: Sequence[str]) -> np.ndarray:
@@ -145,28 +183,40 @@ def read_labels(records: list[bytes], label: str, class_names: Sequence[str]) ->
     return np.array([numbers[text] for text in values.tolist()], np.int64)
 
 
-def _probabilities(model: Any, records: list[bytes]) -> np.ndarray:
+def _outputs(model: Any, records: list[bytes]) -> np.ndarray:
     import tensorflow as tf
 
     answer = model.signatures["examples"]
     if len(answer.structured_outputs) != 1:
-        raise ValueError(f"expected a classifier with one output, received the outputs {sorted(answer.structured_outputs)}.")
+        raise ValueError(f"expected a model with one output, received the outputs {sorted(answer.structured_outputs)}.")
     (output,) = answer.structured_outputs
     batches = (tf.constant(records[start : start + _BATCH]) for start in range(0, len(records), _BATCH))
     return np.concatenate([answer(examples=batch)[output].numpy() for batch in batches])
 
 
-def _pictures(inputs: dict[str, np.ndarray], image: str | None) -> np.ndarray | None:
-    """The input that holds pictures: uint8 [N, height, width] or [N, height, width, 1 or 3 channels]."""
+def _pictures(inputs: dict[str, np.ndarray], image: str | None) -> list[Image.Image] | None:
+    """The input that holds pictures: uint8 [N, height, width] or [N, height, width, 1 or 3 channels], or encoded ones, bytes [N]."""
 
     def fits(values: np.ndarray) -> bool:
+        if values.dtype == object:
+            return values.ndim == 1 and all(isinstance(value, bytes) and value.startswith(_ENCODED) for value in values)
         return values.dtype == np.uint8 and (values.ndim == 3 or (values.ndim == 4 and values.shape[3] in (1, 3)))
 
     if image is not None and inputs and not (image in inputs and fits(inputs[image])):
         shapes = {name: f"{values.dtype}{list(values.shape)}" for name, values in inputs.items()}
         raise ValueError(f"expected an input {image!r} with pictures, uint8 [N, height, width, channels], received {shapes}.")
     candidates = inputs if image is None else {image: inputs[image]} if inputs else {}
-    return next((values for values in candidates.values() if fits(values)), None)
+    found = next((values for values in candidates.values() if fits(values)), None)
+    if found is None:
+        return None
+    return [_thumbnail(value) if found.dtype == object else _draw(value) for value in found]
+
+
+def _thumbnail(content: bytes) -> Image.Image:
+    """An encoded picture, no larger than the report shows it."""
+    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    picture.thumbnail((_LARGEST, _LARGEST))
+    return picture
 
 
 def _draw(pixels: np.ndarray) -> Image.Image:

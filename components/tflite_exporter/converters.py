@@ -1,5 +1,8 @@
 """SavedModel to TFLite, one plain function per format: `(saved_model_dir, out_dir, representative) -> file`.
 
+A model is converted from its signature `serving_default` where that takes numbers only, and else from `model`, which takes the
+transformed features: what text or an encoded picture goes through first has no TFLite form.
+
 Run as `python -m components.tflite_exporter.converters SAVED_MODEL OUT_DIR REPRESENTATIVE.npz FORMAT…` it makes several with one
 import of TensorFlow, and prints the name of each format before it begins with it, so that a crash has a name.
 """
@@ -16,14 +19,16 @@ import numpy as np
 from components.arrays import load_arrays
 from components.imports import uncollected
 
-SIGNATURE = "serving_default"
+# Signatures with the one that makes their inputs of tf.Examples.
+SERVED = ("serving_default", "decode")
+TRANSFORMED = ("model", "transform")
 
 
 def float32(saved_model_dir: Path, out_dir: Path, representative: Mapping[str, np.ndarray]) -> Path:
     """The model as it is.
 
     Args:
-        saved_model_dir: has the signature `serving_default` with named dense inputs, batch first.
+        saved_model_dir: has the signatures of docs/architecture.md.
         out_dir: existing folder for the file.
         representative: rows of inputs by name; used for integers only.
 
@@ -67,12 +72,19 @@ def int8(saved_model_dir: Path, out_dir: Path, representative: Mapping[str, np.n
 CONVERTERS: dict[str, Callable[[Path, Path, Mapping[str, np.ndarray]], Path]] = {"float32": float32, "float16": float16, "int8": int8}
 
 
+def convertible(model: Any) -> tuple[str, str]:
+    """The signature that a loaded SavedModel is converted from, and the one that makes its inputs of tf.Examples."""
+    served, _ = SERVED
+    specs = model.signatures[served].structured_input_signature[1].values()
+    return TRANSFORMED if any(spec.dtype == "string" for spec in specs) else SERVED
+
+
 def _converter(saved_model_dir: Path) -> Any:
-    """A converter of the `serving_default` signature with a batch of 1."""
+    """A converter of the signature with a batch of 1."""
     import tensorflow as tf
 
     model = tf.saved_model.load(str(saved_model_dir))
-    signature = model.signatures[SIGNATURE]
+    signature = model.signatures[convertible(model)[0]]
     one_row = {
         name: tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name=name) for name, spec in signature.structured_input_signature[1].items()
     }

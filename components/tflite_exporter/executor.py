@@ -17,7 +17,7 @@ from tfx.utils import path_utils
 from components.arrays import load_arrays, save_arrays
 from components.child import ChildFailed, run_module
 from components.golden import Comparison, compare, read_golden, read_records
-from components.tflite_exporter.converters import CONVERTERS
+from components.tflite_exporter.converters import CONVERTERS, convertible
 from components.tflite_exporter.interpreter import median_milliseconds
 
 REPRESENTATIVE_EXAMPLES = 200
@@ -83,7 +83,7 @@ def export(saved_model_dir: Path, model_run: Path, examples: Path, out_dir: Path
 
     golden = read_golden(model_run)
     model = tf.saved_model.load(str(saved_model_dir))
-    serve, decode = model.signatures["serving_default"], model.signatures["decode"]
+    serve, decode = (model.signatures[name] for name in convertible(model))
 
     def decoded(records: list[bytes]) -> dict[str, np.ndarray]:
         return {name: tensor.numpy() for name, tensor in decode(examples=tf.constant(records)).items()}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.common.datasets.definition import DataSet
 from pipelines.common.errors import UsageError
 
 # What hyperparameters of these names may be; others may be any number that is not negative.
@@ -28,42 +29,6 @@ def suggestion(name: str, known: list[str]) -> str:
     """The end of an "unknown name" message: the closest known name, or all of them."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(known))}."
-
-
-@dataclasses.dataclass(frozen=True)
-class Download:
-    """One file of a data set.
-
-    Attributes:
-        file: its name in the data folder, as published (it may end in .gz).
-        url: where it is published.
-        sha256: of the file's content once decompressed, so that a re-compressed mirror counts as the same data.
-        size: bytes to download, for the progress bar.
-    """
-
-    file: str
-    url: str
-    sha256: str
-    size: int
-
-
-@dataclasses.dataclass(frozen=True)
-class DataSet:
-    """Raw data a model learns from.
-
-    Attributes:
-        name: the folder it has in the cache and under $DARSENA_DATA.
-        description: one line: what the sample is, what the full data is.
-        formats: what `--data PATH` may point to, shown by `darsena run MODEL --help`.
-        write_sample: writes the embedded sample into an empty folder, in one of those formats.
-        downloads: the files of the full data.
-    """
-
-    name: str
-    description: str
-    formats: str
-    write_sample: Callable[[Path], None]
-    downloads: tuple[Download, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +60,26 @@ class Gate:
 
 
 @dataclasses.dataclass(frozen=True)
+class Preset:
+    """A named variant of a model, for `--preset`.
+
+    Attributes:
+        description: one line for `darsena run MODEL --help`.
+        hparams: hyperparameters that differ from the model's defaults.
+        reference: the published figure to match, where it is not the model's.
+        gates: bounds, where they are not the model's.
+    """
+
+    description: str
+    hparams: Mapping[str, Any]
+    reference: str = ""
+    gates: tuple[Gate, ...] = ()
+
+
+MULTICLASS, BINARY, REGRESSION = "multiclass", "binary", "regression"
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """What a pipeline makes; one per module in `pipelines/`, as its `MODEL`.
 
@@ -108,7 +93,11 @@ class ModelConfig:
         gates: bounds on metrics; all must hold.
         metrics: further TFMA metrics to compute and report.
         slices: features to report the metrics by, besides overall.
-        class_names: names of the classes in the order of the model's outputs, where it has classes.
+        task: what the model's one output is: "multiclass" (probabilities [N, classes]), "binary" (probability of the second of two
+            classes, [N, 1]) or "regression" (a number [N, 1]).
+        class_names: names of the classes in the order of the model's outputs. A classifier without them takes its classes from the
+            data: the names of the folders of images, in alphabetical order.
+        presets: variants by name.
         version: raised when the meaning of the model's inputs or outputs changes.
     """
 
@@ -121,8 +110,36 @@ class ModelConfig:
     gates: tuple[Gate, ...]
     metrics: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
+    task: str = MULTICLASS
     class_names: tuple[str, ...] = ()
+    presets: Mapping[str, Preset] = dataclasses.field(default_factory=dict)
     version: int = 1
+
+    def with_preset(self, name: str) -> ModelConfig:
+        """The model as a preset has it; the model itself for "".
+
+        Raises:
+            UsageError: there is no such preset; the message suggests one.
+        """
+        if not name:
+            return self
+        if name not in self.presets:
+            known = suggestion(name, list(self.presets)) if self.presets else "It has none."
+            raise UsageError(f"{self.name} has no preset {name!r}. {known}")
+        preset = self.presets[name]
+        return dataclasses.replace(
+            self,
+            hparams={**self.hparams, **preset.hparams},
+            reference=preset.reference or self.reference,
+            gates=preset.gates or self.gates,
+        )
+
+    def for_run(self, run: RunConfig) -> ModelConfig:
+        """The model with what a run decides: its preset's bounds, and the classes of its data where the model names none."""
+        model = self.with_preset(run.preset)
+        if model.task == REGRESSION or model.class_names:
+            return model
+        return dataclasses.replace(model, class_names=run.data.class_names)
 
     @property
     def trainer_module(self) -> str:
@@ -171,11 +188,15 @@ class Data:
         kind: "sample", "full" or "path" (the user's own).
         path: a folder.
         pattern: glob, relative to `path`, of the files that are read.
+        note: what to say beside every figure on it, e.g. that it is a copy that differs from the original.
+        class_names: names of the classes that its folders have, for a model that takes its classes from the data.
     """
 
     kind: str
     path: Path
     pattern: str
+    note: str = ""
+    class_names: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,8 +225,10 @@ class RunConfig:
         seed: of all pseudo-random choices of the run.
         runner: "local" (one component after the other) or "beam" (TFX's Beam orchestrator).
         strategy: name of the tf.distribute strategy, see trainer_modules/common/strategies.py.
+        preset: name of the model's preset; its hyperparameters are in `hparams` already.
         tune: whether to search hyperparameters first.
         trials: at most how many trials such a search makes.
+        time_limit: seconds after which such a search begins no further trial; 0 for none.
         cache: whether components may be answered by an earlier run.
         baseline: the model that is served now, if any.
     """
@@ -216,7 +239,9 @@ class RunConfig:
     seed: int = 42
     runner: str = "local"
     strategy: str = "default"
+    preset: str = ""
     tune: bool = False
     trials: int = 5
+    time_limit: float = 0
     cache: bool = True
     baseline: Baseline | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import itertools
 import os
@@ -12,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.errors import DataRejected
-from components.image_example_gen.files import is_data
-from pipelines.common.config import Data, DataSet
-from pipelines.common.downloads import Progress, full_folder
+from components.files import is_data
+from pipelines.common.config import Data
+from pipelines.common.datasets.definition import DataSet
+from pipelines.common.downloads import Progress, full_data, unpacked
 from pipelines.common.errors import DarsenaError, UsageError
 
 DEEPEST = 3
@@ -43,8 +45,10 @@ def resolve_data(dataset: DataSet, choice: str, root: Path, console_progress: Pr
     if choice == "sample":
         return data_at("sample", sample_folder(dataset, root))
     if choice == "full":
-        folder = full_folder(dataset, console_progress)
-        return Data("full", without_glob_characters(folder), common_pattern([download.file for download in dataset.downloads]))
+        files, release = full_data(dataset, console_progress)
+        if release.unpack:
+            return dataclasses.replace(data_at("full", unpacked(dataset, files, release)), note=release.note)
+        return Data("full", without_glob_characters(files[0].parent), common_pattern([file.name for file in files]), note=release.note)
     path = Path(choice).expanduser()
     try:
         if path.is_file():
@@ -78,7 +82,7 @@ def check_root(root: Path) -> None:
 
 
 def data_at(kind: str, path: Path) -> Data:
-    """The data of a file or folder, with the glob that finds all its files.
+    """The data of a file or folder, with the glob that finds all its files, and the names of the folders that they lie in.
 
     Raises:
         UsageError: the path has characters that mean something in globs, which TFX makes of it.
@@ -88,7 +92,9 @@ def data_at(kind: str, path: Path) -> Data:
     if path.is_file():
         return Data(kind, path.parent, path.name)
     depths: dict[int, Path] = {}
+    parents = set()
     for file in data_files(path):
+        parents.add(file.parent)
         depths.setdefault(len(file.relative_to(path).parts), file)
         if len(depths) > 1 or max(depths) > DEEPEST:
             raise DataRejected(
@@ -101,7 +107,8 @@ def data_at(kind: str, path: Path) -> Data:
             f"expected files of data in {path}, at most {DEEPEST - 1} folders deep, received none. "
             "Put the data there, or point to where it is."
         )
-    return Data(kind, path, "/".join("*" * min(depths)))
+    classes = sorted({parent.name for parent in parents}) if min(depths) > 1 else []
+    return Data(kind, path, "/".join("*" * min(depths)), class_names=tuple(classes))
 
 
 def data_files(folder: Path) -> Iterator[Path]:

@@ -6,16 +6,20 @@ import contextlib
 import gzip
 import hashlib
 import json
+import lzma
 import os
+import shutil
+import tarfile
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import DataRejected
-from pipelines.common.config import DataSet, Download
-from pipelines.common.errors import DarsenaError
+from pipelines.common.datasets.definition import DataSet, Download, Release
+from pipelines.common.errors import DarsenaError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -25,33 +29,85 @@ CHUNK = 1 << 18
 TIMEOUT_SECONDS = 30
 # A mirror may compress otherwise than the publisher, but a server that goes on and on is not one.
 MOST_TIMES_SIZE = 3
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz")
+OPENERS: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open}
 
 
-def full_folder(dataset: DataSet, console_progress: Progress | None) -> Path:
-    """The folder with all files of the full data: under $DARSENA_DATA, in the cache, or downloaded into the cache now.
+def full_data(dataset: DataSet, console_progress: Progress | None) -> tuple[list[Path], Release]:
+    """The files of the full data and the release they are of, as they are published.
+
+    The first release whose files are all there is taken: those under $DARSENA_DATA go before those in the cache. Where there is
+    none, the first one is downloaded into the cache.
 
     Raises:
+        UsageError: the data set has no full data.
         DataRejected: a file under $DARSENA_DATA is not the published one.
         DarsenaError: the download failed.
     """
+    if not dataset.releases:
+        raise UsageError(f"expected --data sample or a path, received full: {dataset.name} has no full data. It takes {dataset.formats}")
     verified = Verified(cache_folder() / "verified.json")
     own = os.environ.get("DARSENA_DATA")
-    if own and all((Path(own) / dataset.name / download.file).is_file() for download in dataset.downloads):
-        folder = Path(own).resolve() / dataset.name
-        for download in dataset.downloads:
-            if not verified.holds(folder / download.file, download.sha256):
-                raise DataRejected(
-                    f"expected {folder / download.file} to be the published file (sha256 {download.sha256} unzipped), received another. "
-                    "Replace it, or unset DARSENA_DATA to download it."
-                )
-        return folder
+    for release in dataset.releases if own else ():
+        found = [there(Path(own or "").resolve() / dataset.name, download.file) for download in release.downloads]
+        if all(found):
+            files = [file for file in found if file]
+            check(files, release.downloads, verified)
+            return files, release
     folder = cache_folder() / dataset.name
-    missing = [download for download in dataset.downloads if not verified.holds(folder / download.file, download.sha256)]
-    if missing:
-        with contextlib.ExitStack() as stack:
-            progress = console_progress or stack.enter_context(progress_bar())
-            for download in missing:
+    for release in dataset.releases:
+        files = [folder / download.file for download in release.downloads]
+        if all(verified.holds(file, download.sha256) for file, download in zip(files, release.downloads, strict=True)):
+            return files, release
+    release = dataset.releases[0]
+    with contextlib.ExitStack() as stack:
+        progress = console_progress or stack.enter_context(progress_bar())
+        for download in release.downloads:
+            if not verified.holds(folder / download.file, download.sha256):
                 fetch(download, folder, progress, verified)
+    return [folder / download.file for download in release.downloads], release
+
+
+def there(folder: Path, name: str) -> Path | None:
+    """A file of that name in a folder, compressed or not; None if there is none."""
+    plain = name if is_archive(name) else name.removesuffix(".gz").removesuffix(".xz")
+    names = (name,) if is_archive(name) else (name, plain, f"{plain}.gz", f"{plain}.xz")
+    return next((folder / candidate for candidate in names if (folder / candidate).is_file()), None)
+
+
+def check(files: list[Path], downloads: tuple[Download, ...], verified: Verified) -> None:
+    """Raises DataRejected unless the files are the published ones."""
+    for file, download in zip(files, downloads, strict=True):
+        if not verified.holds(file, download.sha256):
+            raise DataRejected(
+                f"expected {file} to be the published file (sha256 {download.sha256} unzipped), received another. "
+                "Replace it, or unset DARSENA_DATA to download it."
+            )
+
+
+def unpacked(dataset: DataSet, files: list[Path], release: Release) -> Path:
+    """The folder that a release's `unpack` makes of its files, in the cache; made once, and there whole or not at all.
+
+    Raises:
+        DataRejected: the files could not be unpacked.
+        DarsenaError: the cache can't be written.
+    """
+    name = hashlib.sha256("".join(download.sha256 for download in release.downloads).encode()).hexdigest()[:16]
+    folder = cache_folder() / dataset.name / f"unpacked-{name}"
+    if folder.is_dir() or release.unpack is None:
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".unpack-", dir=folder.parent) as temporary:
+            fresh = Path(temporary) / folder.name
+            fresh.mkdir()
+            release.unpack(files[0].parent, fresh)
+            with contextlib.suppress(FileExistsError):
+                fresh.rename(folder)
+    except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError) as error:
+        raise DataRejected(f"expected to unpack {', '.join(map(str, files))}, received: {error}. Get the files again.") from error
+    except OSError as error:
+        raise DarsenaError(f"expected to write {folder}, could not: {error}. Free some space, or set DARSENA_CACHE.") from error
     return folder
 
 
@@ -112,9 +168,12 @@ def fetch(download: Download, folder: Path, progress: Progress, verified: Verifi
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary:
             part = Path(temporary) / download.file
-            with part.open("wb") as file:
+            published = Path(temporary) / f"{download.file}.archive" if download.member else part
+            with published.open("wb") as file:
                 for chunk in stream(download, progress, by_hand):
                     file.write(chunk)
+            if download.member:
+                extract(published, download.member, part)
             if not matches(part, download.sha256):
                 raise DarsenaError(
                     f"expected the published content (sha256 {download.sha256}) from {download.url}, received another. {by_hand}"
@@ -125,6 +184,18 @@ def fetch(download: Download, folder: Path, progress: Progress, verified: Verifi
             f"expected to write {target}, could not: {error.strerror}. Free some space, or set DARSENA_CACHE to another folder."
         ) from error
     verified.remember(target, download.sha256)
+
+
+def extract(archive: Path, member: str, target: Path) -> None:
+    """Writes one member of a .zip or .tar archive (compressed or not) to a file; nothing if the archive lacks it or is none."""
+    with contextlib.suppress(tarfile.TarError, zipfile.BadZipFile, KeyError, EOFError, zlib.error), target.open("wb") as file:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened, opened.open(member) as source:
+                shutil.copyfileobj(source, file)
+        else:
+            with tarfile.open(archive) as opened_tar:
+                if content := opened_tar.extractfile(member):
+                    shutil.copyfileobj(content, file)
 
 
 def stream(download: Download, progress: Progress, by_hand: str) -> Iterator[bytes]:
@@ -180,14 +251,20 @@ def matches(path: Path, sha256: str) -> bool:
     """
     try:
         return content_sha256(path) == sha256
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError):
         return False
 
 
 def content_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, decompressed if its name says that it is gzipped."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    """SHA-256 of a file's content, decompressed if its name says that it is compressed; of an archive, of the file as it is."""
+    opener = None if is_archive(path.name) else OPENERS.get(path.suffix)
+    with opener(path) if opener else path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file of that name holds other files."""
+    return name.endswith(ARCHIVES)
 
 
 def mark(file: Path, sha256: str) -> list:

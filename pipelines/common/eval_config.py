@@ -2,9 +2,14 @@
 
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipelines.common.config import Gate, ModelConfig
+from pipelines.common.config import BINARY, MULTICLASS, Gate, ModelConfig
 
 SIGNATURE = "examples"
+# What the report draws the confusion matrix from.
+CONFUSION = {
+    MULTICLASS: config_pb2.MetricConfig(class_name="MultiClassConfusionMatrixPlot", config='{"num_thresholds": 1}'),
+    BINARY: config_pb2.MetricConfig(class_name="ConfusionMatrixAtThresholds", config='{"thresholds": [0.5]}'),
+}
 
 
 def eval_config(model: ModelConfig, data_kind: str, with_baseline: bool) -> config_pb2.EvalConfig:
@@ -37,8 +42,8 @@ def eval_config(model: ModelConfig, data_kind: str, with_baseline: bool) -> conf
         for gate in model.gates
     ]
     metrics += [config_pb2.MetricConfig(class_name=name) for name in ("ExampleCount", *model.metrics)]
-    if model.class_names:
-        metrics.append(config_pb2.MetricConfig(class_name="MultiClassConfusionMatrixPlot", config='{"num_thresholds": 1}'))
+    if model.task in CONFUSION:
+        metrics.append(CONFUSION[model.task])
     slices = [config_pb2.SlicingSpec(), *(config_pb2.SlicingSpec(feature_keys=[feature]) for feature in model.slices)]
     config = config_pb2.EvalConfig(model_specs=specs, metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)], slicing_specs=slices)
     config.options.compute_confidence_intervals.value = True

@@ -6,8 +6,10 @@ A model that needs another graph composes the stages itself in `pipelines/<model
 import dataclasses
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from tfx.components.evaluator.component import Evaluator
+from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
@@ -22,19 +24,19 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel
 
 from components.anomaly_gate.component import AnomalyGate
+from components.content_splits import TEST, TRAIN, VALIDATION
 from components.curated_schema.component import CuratedSchema
 from components.image_example_gen.component import ImageExampleGen
 from components.mistakes.component import Mistakes
 from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
+from components.table_example_gen.component import TableExampleGen
 from components.tflite_exporter.component import TFLiteExporter
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, training_fingerprint
 from pipelines.common.layout import artifacts_dir, metadata_path, serving_dir
-from pipelines.common.recipe import recipe, withdrawn
-
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
+from pipelines.common.recipe import reader, recipe, withdrawn
 
 # Named outright: Beam's default tries to download another runner. The image is never used; naming one keeps TFX from
 # building a source distribution of itself for workers that do not exist.
@@ -42,14 +44,19 @@ BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 BEAM_ARGS = [f"--runner={BEAM_RUNNER}", "--sdk_container_image=unused"]
 
 
-def ingest(model: ModelConfig, run: RunConfig) -> ImageExampleGen:
+def ingest(model: ModelConfig, run: RunConfig) -> FileBasedExampleGen:
     """Raw data to tf.Examples in three splits, disjoint by content: train, validation and test."""
-    return ImageExampleGen(
-        input_base=str(run.data.path),
-        pattern=run.data.pattern,
-        class_names=model.class_names,
-        code_fingerprint=component_fingerprint("image_example_gen"),
-        data_fingerprint=data_fingerprint(run.data.path, run.data.pattern),
+    source: dict[str, Any] = {
+        "input_base": str(run.data.path),
+        "pattern": run.data.pattern,
+        "class_names": model.class_names,
+        "code_fingerprint": component_fingerprint(reader(model)),
+        "data_fingerprint": data_fingerprint(run.data.path, run.data.pattern),
+    }
+    if model.data.table is None:
+        return ImageExampleGen(**source, encoded=model.data.encoded)
+    return TableExampleGen(
+        **source, schema=(model.schema_dir / "schema.pbtxt").read_text(), label=model.label, **dataclasses.asdict(model.data.table)
     )
 
 
@@ -88,6 +95,7 @@ def train(
         "hparams": dict(run.hparams),
         "seed": run.seed,
         "strategy": run.strategy,
+        "class_names": list(model.class_names),
         "code_fingerprint": training_fingerprint(model),
     }
     train_args, eval_args = trainer_pb2.TrainArgs(splits=[TRAIN]), trainer_pb2.EvalArgs(splits=[VALIDATION])
@@ -101,7 +109,7 @@ def train(
                 tuner_fn=f"{model.trainer_module}.tuner_fn",
                 train_args=train_args,
                 eval_args=eval_args,
-                custom_config=config | {"trials": run.trials},
+                custom_config=config | {"trials": run.trials, "time_limit": run.time_limit},
             )
         ]
     trainer = Trainer(
@@ -132,19 +140,15 @@ def evaluate(
         schema=schema,
         example_splits=[TEST],
     )
-    beside = list(baseline)
-    if model.class_names:
-        beside.append(
-            Mistakes(
-                examples=examples,
-                model=candidate,
-                split=TEST,
-                label=model.label,
-                class_names=json.dumps(model.class_names),
-                code_fingerprint=component_fingerprint("mistakes"),
-            )
-        )
-    return evaluator, beside
+    mistakes = Mistakes(
+        examples=examples,
+        model=candidate,
+        split=TEST,
+        label=model.label,
+        class_names=json.dumps(model.class_names),
+        code_fingerprint=component_fingerprint("mistakes"),
+    )
+    return evaluator, [*baseline, mistakes]
 
 
 def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: Trainer, blessing: BaseChannel) -> list[BaseNode]:
@@ -165,6 +169,7 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
     )
     lineage = {
         "recipe": recipe(model, run),
+        "class_names": list(model.class_names),
         "baseline": dataclasses.asdict(run.baseline) if run.baseline else None,
         "withdrawn": withdrawn(run.root, model.name),
     }
@@ -183,6 +188,7 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
 
 def standard_pipeline(model: ModelConfig, run: RunConfig) -> Pipeline:
     """All stages, from raw data to a pushed version."""
+    model = model.for_run(run)
     example_gen = ingest(model, run)
     examples = example_gen.outputs["examples"]
     schema_gen, statistics, validator, gate = validate(model, examples)
@@ -212,6 +218,7 @@ def assemble(model: ModelConfig, run: RunConfig, nodes: Sequence[BaseNode]) -> P
 # What each node does, for the terminal.
 DESCRIPTIONS = {
     "ImageExampleGen": "reads raw images, splits them by content into train, validation and test",
+    "TableExampleGen": "reads rows, splits them by content into train, validation and test",
     "ImportSchemaGen": "brings in the curated schema",
     "StatisticsGen": "computes statistics of every split",
     "ExampleValidator": "holds the statistics to the schema",
@@ -221,7 +228,7 @@ DESCRIPTIONS = {
     "Trainer": "trains the model and exports it",
     "ServedModel": "brings in the model that is served now, to compare with",
     "Evaluator": "measures the test split, overall and by slice, against the gates",
-    "Mistakes": "collects the worst mistakes as pictures",
+    "Mistakes": "collects the worst mistakes",
     "TFLiteExporter": "converts to TFLite in float32, float16 and int8",
     "ServingValidator": "asks the C++ loader and compares with the trained model's answers",
     "Pusher": "publishes the version for serving",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from components.errors import DataRejected
+from components.names import feature_name
 from pipelines.common.errors import UsageError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
 ARRAYS = (".npy", ".npz")
-ROWS = (".json", ".csv")
+ROWS = (".json", ".csv", ".txt")
 CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -45,7 +47,8 @@ def read_inputs(path: Path, inputs: list[Input]) -> dict[str, np.ndarray]:
     Args:
         path: an image (one example); .npy or .npz (one example or a batch); .json (a list of rows, or TF Serving's
             {"instances": rows}, each row an object by input name, or the bare value of the only input); .csv (a header of input
-            names, one row per example).
+            names, one row per example); .txt (one text per line). Rows may hold more than the inputs, a label say. An empty cell or null
+            is a missing value.
         inputs: what the model takes.
 
     Returns:
@@ -64,15 +67,18 @@ def read_inputs(path: Path, inputs: list[Input]) -> dict[str, np.ndarray]:
         elif kind == ".json":
             found = columns(json.loads(path.read_text()), inputs, path)
         elif kind == ".csv":
-            with path.open(newline="") as file:
+            with path.open(newline="", encoding="utf-8-sig") as file:
                 found = columns(list(csv.DictReader(file)), inputs, path)
+        elif kind == ".txt":
+            lines = path.read_text(encoding="utf-8-sig").split("\n")
+            found = columns([line for line in lines if line], inputs, path)
         else:
             raise UsageError(f"expected a file of {', '.join((*IMAGES, *ARRAYS, *ROWS))}, received {path}.")
     except DataRejected:
         raise
     except (OSError, ValueError, csv.Error) as error:
         raise DataRejected(f"expected to read {path}, received: {error}.") from error
-    if set(found) != {each.name for each in inputs}:
+    if not {each.name for each in inputs} <= set(found):
         raise DataRejected(f"expected the inputs {', '.join(map(str, inputs))}, received {', '.join(sorted(found)) or 'none'} in {path}.")
     return {each.name: batch(found[each.name], each, path) for each in inputs}
 
@@ -146,7 +152,9 @@ def columns(rows: Any, inputs: list[Input], path: Path) -> dict[str, list[Any]]:
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or set(row) != names:
             raise DataRejected(f"expected the same names in every row of {path}, row {number} differs from the first.")
-    return {name: [row[name] for row in rows] for name in rows[0]}
+    wanted = {each.name for each in inputs}
+    by_input = {name if name in wanted else feature_name(name): name for name in rows[0]}
+    return {name: [row[column] for row in rows] for name, column in by_input.items() if name in wanted}
 
 
 def batch(values: Any, wanted: Input, path: Path) -> np.ndarray:
@@ -155,6 +163,8 @@ def batch(values: Any, wanted: Input, path: Path) -> np.ndarray:
     Raises:
         DataRejected: the shape differs, or a value does not fit the type.
     """
+    if isinstance(values, list):
+        values = [missing(wanted) if value is None or (value == "" and wanted.dtype != "object") else value for value in values]
     try:
         given = np.asarray(values)
         array = given.astype(wanted.dtype)
@@ -168,6 +178,11 @@ def batch(values: Any, wanted: Input, path: Path) -> np.ndarray:
         size = list(array.shape[1:]) if array.ndim == len(wanted.shape) + 1 else list(array.shape)
         raise DataRejected(f"expected {wanted} in {path}, received the shape {size}. Bring the data to the expected shape first.")
     return array
+
+
+def missing(wanted: Input) -> Any:
+    """What a model takes for a missing value: NaN or an empty text; None where its input knows none."""
+    return {"float32": math.nan, "float64": math.nan, "object": ""}.get(wanted.dtype)
 
 
 def fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:

@@ -18,15 +18,20 @@ def recipe(model: ModelConfig, run: RunConfig) -> str:
     return fingerprint(
         {
             "model": [model.name, list(model.class_names), training_fingerprint(model)],
-            "reader": component_fingerprint("image_example_gen"),
+            "reader": component_fingerprint(reader(model)),
             "schema": (model.schema_dir / "schema.pbtxt").read_text(),
             "data": data_fingerprint(run.data.path, run.data.pattern),
             "hparams": dict(run.hparams),
             "seed": run.seed,
             "strategy": run.strategy,
-            "tune": run.trials if run.tune else 0,
+            "tune": [run.trials, run.time_limit] if run.tune else [],
         }
     )
+
+
+def reader(model: ModelConfig) -> str:
+    """The component, in `components/`, that reads the model's raw data."""
+    return "image_example_gen" if model.data.table is None else "table_example_gen"
 
 
 def served(root: Path, model: str) -> dict | None:
@@ -60,8 +65,8 @@ def find_baseline(model: ModelConfig, run: RunConfig) -> Baseline | None:
         DarsenaError: the served model's artifact is gone.
     """
     lineage = served(run.root, model.name)
-    if lineage is None:
-        return None
+    if lineage is None or lineage["lineage"].get("class_names", list(model.class_names)) != list(model.class_names):
+        return None  # answers of other classes can't be compared
     if run.cache and lineage["lineage"]["recipe"] == recipe(model, run):
         before = lineage["lineage"]["baseline"]
         baseline = Baseline(**before) if before else None

@@ -103,6 +103,7 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
     Raises:
         DarsenaError: another run of the model is going on under the same root.
     """
+    model = model.for_run(run)
     with locked(run.root, model.name):
         store = MetadataStore(metadata_path(run.root, model.name))
         store.repair(artifacts_dir(run.root, model.name))
@@ -196,13 +197,16 @@ def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run
         "config": {
             "data": run.data.kind,
             "data_path": str(run.data.path),
+            "data_note": run.data.note,
             "data_fingerprint": fingerprint.data_fingerprint(run.data.path, run.data.pattern),
             "runner": run.runner,
             "strategy": run.strategy,
             "seed": run.seed,
+            "preset": run.preset,
             "hparams": dict(run.hparams),
             "tune": run.tune,
             "trials": run.trials if run.tune else None,
+            "time_limit": run.time_limit if run.tune else None,
             "baseline_version": run.baseline.version if run.baseline else None,
             "cache": run.cache,
         },

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from components.errors import DataRejected
-from pipelines.common.config import Data, DataSet
+from pipelines.common.config import Data
 from pipelines.common.data import common_pattern, resolve_data
+from pipelines.common.datasets.definition import DataSet
 from pipelines.common.errors import DarsenaError, UsageError
 from tests.common.looking import names, one_line
 
@@ -22,7 +23,7 @@ def write_sample(folder: Path) -> None:
 
 @pytest.fixture
 def dataset() -> DataSet:
-    return DataSet("shapes", "some data", "any", write_sample, downloads=())
+    return DataSet("shapes", "some data", "any", write_sample)
 
 
 # The sample

@@ -58,5 +58,5 @@ def test_the_checksums_are_those_of_mnist(real_data: Path) -> None:
     folder = real_data / "mnist"
     for name, sha256 in PUBLISHED_GZ.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == sha256
-    for download in DIGITS.downloads:
+    for download in DIGITS.releases[0].downloads:
         assert hashlib.sha256(gzip.decompress((folder / download.file).read_bytes())).hexdigest() == download.sha256

@@ -12,8 +12,9 @@ import pytest
 
 from components.errors import DataRejected
 from pipelines.common import downloads
-from pipelines.common.config import Data, DataSet, Download
+from pipelines.common.config import Data
 from pipelines.common.data import resolve_data
+from pipelines.common.datasets.definition import DataSet, Download, Release
 from pipelines.common.errors import DarsenaError
 from tests.common.looking import names, one_line
 
@@ -70,7 +71,7 @@ def dataset(server: Server) -> DataSet:
         Download(name, f"http://127.0.0.1:{server.http.server_port}/{name}", hashlib.sha256(content).hexdigest(), len(server.files[name]))
         for name, content in CONTENT.items()
     )
-    return DataSet("shapes", "some data", "any", lambda _: None, files)
+    return DataSet("shapes", "some data", "any", lambda _: None, (Release(files),))
 
 
 @pytest.fixture(autouse=True)

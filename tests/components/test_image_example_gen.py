@@ -17,9 +17,10 @@ from tfx.components.util import tfxio_utils
 from tfx.types import artifact_utils, standard_artifacts
 from tfx_bsl.tfxio import dataset_options
 
+from components.content_splits import make_shards
 from components.errors import DataRejected
 from components.image_example_gen.component import ImageExampleGen
-from components.image_example_gen.executor import Executor, make_shards
+from components.image_example_gen.executor import Executor, read_images
 from components.image_example_gen.readers import find_sources, load
 from tests.components.raw_images import digits, write_idx, write_pictures
 
@@ -174,11 +175,11 @@ def test_twice_the_same_gives_the_same_bytes_in_mixed_order(tmp_path: Path, raw:
 
 
 def test_large_sources_are_cut_into_shards_that_cover_them(tmp_path: Path, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.image_example_gen.executor.SHARD_IMAGES", 64)
+    monkeypatch.setattr("components.content_splits.SHARD_EXAMPLES", 64)
     monkeypatch.setattr("components.image_example_gen.pictures.BLOCK_BYTES", 100 * 36)
     images, labels = digits(230, seed=10)
     write_pictures(raw, images, labels)
-    shards = make_shards(find_sources(raw, "*/*"))
+    shards = make_shards(find_sources(raw, "*/*"), read_images)
     assert [len(load(shard.source).labels) for shard in shards] == [77, 77, 77, 77, 76, 76]  # three blocks, two shards each
     splits = contents(generate(tmp_path, raw, "*/*"))
     assert sum(splits.values(), collections.Counter()) == collections.Counter(zip(map(bytes, images), labels.tolist(), strict=True))

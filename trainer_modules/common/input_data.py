@@ -70,7 +70,7 @@ def load_rows(patterns: Sequence[str], transform: tft.TFTransformOutput, label: 
     return Rows(columns, labels, int(labels.shape[0]))
 
 
-def shuffled_batches(rows: Rows, batch_size: int, seed: int, epochs: int) -> tf.data.Dataset:
+def shuffled_batches(rows: Rows, batch_size: int, seed: int, epochs: int, most_steps: int = 0) -> tf.data.Dataset:
     """Batches of all epochs, each epoch in an order of its own that only the seed and its number decide.
 
     The rows of an epoch that do not fill a batch are dropped (others each time), so that every batch has one size: compiled
@@ -81,11 +81,12 @@ def shuffled_batches(rows: Rows, batch_size: int, seed: int, epochs: int) -> tf.
         batch_size: rows of a batch, over all replicas; a smaller split is one batch.
         seed: of the orders.
         epochs: how many.
+        most_steps: at most how many batches an epoch has; 0 for no bound.
 
     Returns:
-        A dataset of `epochs * steps_per_epoch(rows, batch_size)` batches of (features, labels).
+        A dataset of `epochs * steps_per_epoch(rows, batch_size, most_steps)` batches of (features, labels).
     """
-    size, steps = min(batch_size, rows.count), steps_per_epoch(rows, batch_size)
+    size, steps = min(batch_size, rows.count), steps_per_epoch(rows, batch_size, most_steps)
 
     def indices(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(tf.range(rows.count), tf.stack([tf.constant(seed, tf.int64), epoch]))
@@ -95,9 +96,10 @@ def shuffled_batches(rows: Rows, batch_size: int, seed: int, epochs: int) -> tf.
     return batches.apply(tf.data.experimental.assert_cardinality(epochs * steps)).prefetch(4)
 
 
-def steps_per_epoch(rows: Rows, batch_size: int) -> int:
-    """How many whole batches an epoch has."""
-    return rows.count // min(batch_size, rows.count)
+def steps_per_epoch(rows: Rows, batch_size: int, most_steps: int = 0) -> int:
+    """How many whole batches an epoch has; at most `most_steps`, unless that is 0."""
+    steps = rows.count // min(batch_size, rows.count)
+    return min(steps, most_steps) if most_steps else steps
 
 
 def ordered_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:

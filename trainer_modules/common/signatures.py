@@ -1,13 +1,16 @@
-"""The SavedModel of a trained model: three signatures that all run the Transform graph (docs/architecture.md).
+"""The SavedModel of a trained model: signatures that all run the Transform graph (docs/architecture.md).
 
-    serving_default   named tensors, the raw features once decoded   -> the model's output
-    examples          serialized tf.Examples of raw features         -> the same
-    decode            serialized tf.Examples of raw features         -> the inputs of serving_default
+    serving_default   named dense tensors, the raw features a client has   -> the model's output
+    examples          serialized tf.Examples of raw features               -> the same
+    decode            serialized tf.Examples of raw features               -> the inputs of serving_default
+    transform         serialized tf.Examples of raw features               -> the inputs of model
+    model             the model's own inputs, transformed features         -> the model's output
 
 Exported with `keras.export.ExportArchive`: `tf.saved_model.save` of a Keras 3 model loads in Python but not in TF Serving.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -24,7 +27,10 @@ SERVING = "SERVING"
 Tensors = Mapping[str, tf.Tensor]
 
 
-def serving_feature_spec(schema: schema_pb2.Schema) -> dict[str, tf.io.FixedLenFeature]:
+FeatureSpec = Mapping[str, tf.io.FixedLenFeature | tf.io.VarLenFeature]
+
+
+def serving_feature_spec(schema: schema_pb2.Schema) -> FeatureSpec:
     """How to parse the raw features that a client sends: those of the schema's SERVING environment."""
     names = [feature.name for feature in schema.feature if in_environment(schema, feature, SERVING)]
     spec = schema_utils.schema_as_feature_spec(schema).feature_spec
@@ -39,11 +45,12 @@ def in_environment(schema: schema_pb2.Schema, feature: schema_pb2.Feature, envir
 
 
 class ServingTransform:
-    """The Transform graph cut in two where raw features are decoded.
+    """The Transform graph cut in two where raw features become what a client sends.
 
     Transform saves one graph from raw features to transformed ones. A preprocessing_fn marks what it decodes (see decoding.py);
     this class runs the part before the marks and the part after them separately, with the graph's own constants and
-    vocabularies. A feature without a mark passes the first part as it is.
+    vocabularies. A feature without a mark passes the first part as it is. One that may be missing (VarLen, one value at most) is
+    dense for a client: NaN stands for a missing number, an empty string for a missing text.
 
     Args:
         transform: the Transform component's output.
@@ -51,10 +58,13 @@ class ServingTransform:
 
     Attributes:
         loaded: what an exported model must track, since the graph's tables and assets hang on it.
-        signature: the decoded features' TensorSpecs by name, batch first.
+        signature: the TensorSpecs of what a client sends by feature name, batch first.
+
+    Raises:
+        ValueError: a feature that may be missing is of integers, which have no value for "missing".
     """
 
-    def __init__(self, transform: tft.TFTransformOutput, spec: Mapping[str, tf.io.FixedLenFeature]):
+    def __init__(self, transform: tft.TFTransformOutput, spec: FeatureSpec):
         self.spec = dict(spec)
         self.loaded = tf.saved_model.load(transform.transform_savedmodel_dir)
         function = self.loaded.transform_fn
@@ -64,38 +74,63 @@ class ServingTransform:
         raw = {name: inputs[name] for name in sorted(spec)}
         marks = {operation.name for operation in graph.get_operations() if operation.name.startswith(MARK)}
         self._marked = [name for name in raw if MARK + name in marks]
+        self._sparse = [name for name in raw if isinstance(raw[name], tf.SparseTensor)]
         decoded = {name: graph.get_tensor_by_name(f"{MARK}{name}:0") if name in self._marked else raw[name] for name in raw}
         outputs = tf.nest.pack_sequence_as(graph.structured_outputs, graph.outputs, expand_composites=True)
 
         # TFT prunes its graphs with the same class; tests/trainer_modules holds our use of it to TFT's own layer.
         whole = wrap_function.WrappedFunction(graph, variable_holder=wrap_function.VariableHolder(share_variables=True))
-        unserved = [tensor for name, tensor in inputs.items() if name not in spec]
+        unserved = tf.nest.flatten([tensor for name, tensor in inputs.items() if name not in spec], expand_composites=True)
         served = {name: tensor for name, tensor in outputs.items() if not depends_on(tensor, unserved)}
         self._decode = (
             whole.prune([raw[name] for name in self._marked], {name: decoded[name] for name in self._marked}) if self._marked else None
         )
         self._shapes = {name: tensor.shape for name, tensor in served.items()}
-        self._transform = whole.prune(list(decoded.values()), served)
+        self._transform = whole.prune(tf.nest.flatten(list(decoded.values()), expand_composites=True), served)
         self._names = list(decoded)
-        self.signature = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in decoded.items()}
+        self.signature = {name: self._client_spec(name, tensor) for name, tensor in decoded.items()}
 
-    def decode(self, raw: Tensors) -> dict[str, tf.Tensor]:
-        """Raw features, as parsed from tf.Examples, to decoded ones."""
+    def _client_spec(self, name: str, tensor: tf.Tensor | tf.SparseTensor) -> tf.TensorSpec:
+        if name not in self._sparse:
+            return tf.TensorSpec(tensor.shape, tensor.dtype, name=name)
+        if tensor.dtype not in MISSING:
+            raise ValueError(f"expected {name}, which may be missing, to be FLOAT or BYTES in the schema, received {tensor.dtype.name}.")
+        return tf.TensorSpec([None], tensor.dtype, name=name)
+
+    def decode(self, raw: Mapping[str, tf.Tensor | tf.SparseTensor]) -> dict[str, tf.Tensor]:
+        """Raw features, as parsed from tf.Examples, to what a client sends."""
         decoded = dict(raw)
         if self._decode is not None:
             decoded |= self._decode(*(raw[name] for name in self._marked))
+        for name in self._sparse:
+            rows = tf.shape(raw[name], tf.int64)[0]
+            one = tf.sparse.reset_shape(raw[name], [rows, 1])
+            decoded[name] = tf.reshape(tf.sparse.to_dense(one, MISSING[one.dtype]), [-1])
         return {name: tf.ensure_shape(decoded[name], self.signature[name].shape) for name in self._names}
 
     def transform(self, decoded: Tensors) -> dict[str, tf.Tensor]:
-        """Decoded features to the model's inputs."""
-        transformed = self._transform(*(decoded[name] for name in self._names))
+        """What a client sends to the model's inputs."""
+        given = [sparse(decoded[name]) if name in self._sparse else decoded[name] for name in self._names]
+        transformed = self._transform(*tf.nest.flatten(given, expand_composites=True))
         for name, tensor in transformed.items():
             tensor.set_shape(self._shapes[name])  # pruning forgets them
         return dict(transformed)
 
-    def parse(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+    def parse(self, examples: tf.Tensor) -> dict[str, tf.Tensor | tf.SparseTensor]:
         """Serialized tf.Examples, string [N], to raw features."""
         return dict(tf.io.parse_example(examples, self.spec))
+
+
+# What stands for a missing value in a dense tensor.
+MISSING = {tf.float32: float("nan"), tf.string: ""}
+
+
+def sparse(dense: tf.Tensor) -> tf.SparseTensor:
+    """Values [N], some of them missing, as parsed from tf.Examples: [N, 1] with the present ones only."""
+    present = tf.not_equal(dense, "") if dense.dtype == tf.string else tf.logical_not(tf.math.is_nan(dense))
+    rows = tf.where(present)
+    shape = tf.stack([tf.shape(dense, tf.int64)[0], 1])
+    return tf.SparseTensor(tf.concat([rows, tf.zeros_like(rows)], axis=1), tf.boolean_mask(dense, present), shape)
 
 
 def depends_on(tensor: tf.Tensor, sources: list[tf.Tensor]) -> bool:
@@ -122,26 +157,55 @@ def export(model: keras.Model, serving: ServingTransform, folder: Path | str) ->
         folder: to write into.
     """
     output = model.output_names[0]
+    inputs = {tensor.name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in model.inputs}
 
-    def answer(**decoded: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {output: model(select(model, serving.transform(decoded)), training=False)}
+    def ask(features: Tensors) -> dict[str, tf.Tensor]:
+        return {output: model(select(model, features), training=False)}
+
+    def answer(decoded: Tensors) -> dict[str, tf.Tensor]:
+        return ask(serving.transform(decoded))
 
     def decode(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return serving.decode(serving.parse(examples))
-
-    def answer_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(**decode(examples))
 
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.track(serving.loaded)
     examples = [tf.TensorSpec([None], tf.string, name="examples")]
-    by_name = tf.function(answer)
-    by_name.get_concrete_function(**serving.signature)
-    archive.add_endpoint("serving_default", by_name)
-    archive.add_endpoint("examples", answer_examples, input_signature=examples)
-    archive.add_endpoint("decode", decode, input_signature=examples)
+    archive.add_endpoint("serving_default", named(answer, serving.signature))
+    archive.add_endpoint("examples", lambda examples: answer(decode(examples)), input_signature=examples)
+    archive.add_endpoint("decode", lambda examples: renamed(decode(examples)), input_signature=examples)
+    archive.add_endpoint(
+        "transform", lambda examples: renamed(select(model, serving.transform(decode(examples)))), input_signature=examples
+    )
+    archive.add_endpoint("model", named(ask, inputs))
     archive.write_out(str(folder), verbose=False)
+
+
+def named(
+    function: Callable[[Tensors], dict[str, tf.Tensor]], specs: Mapping[str, tf.TensorSpec]
+) -> tf.types.experimental.PolymorphicFunction:
+    """A traced function of features as arguments, which signatures want, from one of a dict of them."""
+    features = {argument_name(name): name for name in specs}
+
+    def call(**arguments: tf.Tensor) -> dict[str, tf.Tensor]:
+        return function({features[argument]: tensor for argument, tensor in arguments.items()})
+
+    traced = tf.function(call)
+    traced.get_concrete_function(
+        **{argument_name(name): tf.TensorSpec(spec.shape, spec.dtype, name=argument_name(name)) for name, spec in specs.items()}
+    )
+    return traced
+
+
+def renamed(features: Tensors) -> dict[str, tf.Tensor]:
+    """Features by the names that they have as arguments of a signature."""
+    return {argument_name(name): tensor for name, tensor in features.items()}
+
+
+def argument_name(feature: str) -> str:
+    """The name of a feature as an argument of a signature, which takes letters, digits and underscores: income/log is income_log."""
+    return re.sub(r"\W", "_", feature, flags=re.ASCII)
 
 
 def select(model: keras.Model, features: Tensors) -> dict[str, tf.Tensor]:

@@ -79,7 +79,8 @@ def fit(
 
     Args:
         build_model: makes the compiled model.
-        hparams: for build_model; `epochs`, `batch_size` (over all replicas), `learning_rate` and `schedule` are read here.
+        hparams: for build_model; `epochs`, `batch_size` (over all replicas), `learning_rate`, `schedule` and, where there is one,
+            `steps_per_epoch` (at most so many batches; 0 for all rows) are read here.
         train: rows to learn from.
         validation: rows to measure after each epoch.
         seed: of weights, dropout and the order of rows.
@@ -93,8 +94,9 @@ def fit(
     with distribution.scope():
         model = build_model(hparams)
     epochs = hparams["epochs"]
-    batches = shuffled_batches(train, hparams["batch_size"], seed, epochs)
-    steps = steps_per_epoch(train, hparams["batch_size"])
+    most_steps = hparams.get("steps_per_epoch", 0)
+    batches = shuffled_batches(train, hparams["batch_size"], seed, epochs, most_steps)
+    steps = steps_per_epoch(train, hparams["batch_size"], most_steps)
     if distribution.num_replicas_in_sync > 1:
         # Neither works over several replicas in Keras 3.
         model.jit_compile, model.steps_per_execution = False, 1

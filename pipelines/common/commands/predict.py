@@ -21,7 +21,7 @@ from pipelines.common.commands.options import (
     plain_table,
     print_json,
 )
-from pipelines.common.config import ModelConfig
+from pipelines.common.config import BINARY, ModelConfig
 from pipelines.common.errors import DarsenaError
 from pipelines.common.quiet import NOWHERE, quiet
 
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pipelines.common.inputs import Input
+    from serving.answers import SignatureInfo
     from serving.client import GrpcClient, RestClient
 
 SIGNATURE = "serving_default"
+TOP_CLASSES = "top_classes"  # of classifiers that tell the names of their classes
 EXAMPLES = ("darsena predict {model} one.png two.png", "darsena predict {model} batch.npy --grpc --json")
 
 
@@ -82,25 +84,26 @@ def ask(model: ModelConfig, files: tuple[Path, ...], server: str | None, by_grpc
     answers = []
     try:
         client = connect(server, by_grpc)
-        inputs = model_inputs(client, model.name)
+        signatures = client.metadata(model.name)
+        inputs = model_inputs(signatures, model.name)
+        names_classes = not model.class_names and TOP_CLASSES in signatures
         for path in files:
-            outputs = client.predict(model.name, read_inputs(path, inputs))
-            answers += describe(model, path, outputs)
+            rows = read_inputs(path, inputs)
+            labels = client.predict(model.name, rows, TOP_CLASSES) if names_classes else {}
+            answers += describe(model, path, client.predict(model.name, rows), labels)
     except ServingError as error:
         raise DarsenaError(str(error)) from error
     return answers
 
 
-def model_inputs(client: GrpcClient | RestClient, model: str) -> list[Input]:
+def model_inputs(signatures: Mapping[str, SignatureInfo], model: str) -> list[Input]:
     """What the served model takes, by its own account.
 
     Raises:
         DarsenaError: it has no `serving_default`, or an input without a number of dimensions.
-        ServingError: no server answers, or it refuses.
     """
     from pipelines.common.inputs import Input
 
-    signatures = client.metadata(model)
     if SIGNATURE not in signatures:
         raise DarsenaError(f"expected {model} to have the signature {SIGNATURE}, received {', '.join(signatures)}. Push it again.")
     inputs = []
@@ -121,25 +124,46 @@ def connect(server: str | None, by_grpc: bool) -> GrpcClient | RestClient:
     return RestClient(address if "://" in address else f"http://{address}")
 
 
-def describe(model: ModelConfig, path: Path, outputs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+def describe(model: ModelConfig, path: Path, outputs: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     """Answers of one file, row by row.
 
-    An output with a value per class of the model gives the prediction; without one, the outputs are the prediction.
+    Args:
+        model: its class names and task turn an output into a prediction.
+        path: of the file.
+        outputs: the served model's, by name.
+        labels: `labels` [N, k] and `scores` [N, k], best first, of a model that tells the names of its classes itself; else empty.
+
+    Returns:
+        An answer for each row; where there are no classes, the outputs are the prediction.
     """
     rows = len(next(iter(outputs.values())))
-    scores = next((values for values in outputs.values() if values.shape == (rows, len(model.class_names))), None)
+    scores = class_scores(model, outputs)
     answers = []
     for row in range(rows):
         raw = {name: values[row].tolist() for name, values in outputs.items()}
-        best = None if scores is None else int(scores[row].argmax())
-        answers.append(
-            {
-                "file": str(path),
-                "row": row,
-                "of": rows,
-                "prediction": raw if scores is None or best is None else model.class_names[best],
-                "probability": None if scores is None or best is None else float(scores[row][best]),
-                "outputs": raw,
-            }
-        )
+        prediction, probability = raw if len(raw) > 1 else plain(next(iter(raw.values()))), None
+        if labels:
+            prediction, probability = labels["labels"][row][0], float(labels["scores"][row][0])
+            prediction = prediction.decode() if isinstance(prediction, bytes) else str(prediction)
+        elif scores is not None:
+            best = int(scores[row].argmax())
+            prediction, probability = model.class_names[best], float(scores[row][best])
+        answers.append({"file": str(path), "row": row, "of": rows, "prediction": prediction, "probability": probability, "outputs": raw})
     return answers
+
+
+def class_scores(model: ModelConfig, outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """The output with a value for each class of the model, [N, classes]; of a binary model, made of its one probability."""
+    import numpy as np
+
+    for values in outputs.values():
+        if values.ndim == 2 and values.shape[1] == len(model.class_names):
+            return values
+        if model.task == BINARY and values.ndim == 2 and values.shape[1] == 1:
+            return np.hstack([1 - values, values])
+    return None
+
+
+def plain(value: Any) -> Any:
+    """A number that stands alone in a list, without the list."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value

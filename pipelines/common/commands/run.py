@@ -29,11 +29,19 @@ class RunCommand(Command):
         for name in [name for name in ctx.meta.get(__name__, []) if name in model_names()][:1]:
             model = load_model(name)
             with formatter.section(f"Hyperparameters of {name}, for --set"):
-                formatter.write_dl([(key, f"{type(default).__name__}, default {default}") for key, default in model.hparams.items()])
+                formatter.write_dl([(key, described(default)) for key, default in model.hparams.items()])
+            if model.presets:
+                with formatter.section(f"Presets of {name}, for --preset"):
+                    formatter.write_dl([(key, preset.description) for key, preset in model.presets.items()])
             about = {"learns": model.learns, "data": model.data.description, "PATH": model.data.formats, "reference": model.reference}
             with formatter.section(f"About {name}"):
                 formatter.write_dl(list(about.items()))
         super().format_epilog(ctx, formatter)
+
+
+def described(default: Any) -> str:
+    """Type and default of a hyperparameter."""
+    return f"{type(default).__name__}, default {default if default != '' else 'empty'}"
 
 
 EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10", "darsena run {model} --help")
@@ -45,6 +53,7 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @root_option
 @click.option("--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True, help="Who runs the components.")
 @click.option("--strategy", type=click.Choice(NAMES), default="default", show_default=True, help="How training is distributed.")
+@click.option("--preset", default="", metavar="NAME", help="A variant of the model (see `run MODEL --help`).")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable; see `run MODEL --help`).")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
 @click.option("--tune", is_flag=True, help="Search hyperparameters first.")
@@ -59,6 +68,7 @@ def command(
     root: Path,
     settings: tuple[str, ...],
     epochs: int | None,
+    preset: str,
     no_cache: bool,
     as_json: bool,
     **options: Any,
@@ -67,10 +77,13 @@ def command(
 
     Exit codes: 0 blessed and pushed, 1 failed, 2 wrong usage, 3 not blessed, 4 data rejected.
     """
-    hparams = model.with_overrides(overrides(settings, epochs))
+    hparams = model.with_preset(preset).with_overrides(overrides(settings, epochs))
     from pipelines.common.data import resolve_data
 
-    run = RunConfig(root=root, data=resolve_data(model.data, data, root), hparams=hparams, cache=not no_cache, **options)
+    found = resolve_data(model.data, data, root)
+    if hparams.get("classes") == 0:
+        hparams["classes"] = len(found.class_names)
+    run = RunConfig(root=root, data=found, hparams=hparams, preset=preset, cache=not no_cache, **options)
     log = None if is_debug() else log_file(root, f"run-{model.name}")
     with quiet(log) as (out, err):
         record = run_pipeline(model, run, err if as_json else out)

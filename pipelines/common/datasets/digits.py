@@ -7,7 +7,7 @@ import gzip
 import importlib.util
 from pathlib import Path
 
-from pipelines.common.config import DataSet, Download
+from pipelines.common.datasets.definition import DataSet, Download, Release
 from pipelines.common.errors import DarsenaError
 
 PUBLISHED = "https://storage.googleapis.com/cvdf-datasets/mnist"
@@ -51,30 +51,34 @@ DIGITS = DataSet(
         "(0/*.png to 9/*.png, or train/0/*.png and test/0/*.png). Pixels are 28x28, 8-bit grey, white on black."
     ),
     write_sample=write_sample,
-    downloads=(
-        Download(
-            file="train-images-idx3-ubyte.gz",
-            url=f"{PUBLISHED}/train-images-idx3-ubyte.gz",
-            sha256="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            size=9912422,
-        ),
-        Download(
-            file="train-labels-idx1-ubyte.gz",
-            url=f"{PUBLISHED}/train-labels-idx1-ubyte.gz",
-            sha256="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            size=28881,
-        ),
-        Download(
-            file="t10k-images-idx3-ubyte.gz",
-            url=f"{PUBLISHED}/t10k-images-idx3-ubyte.gz",
-            sha256="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            size=1648877,
-        ),
-        Download(
-            file="t10k-labels-idx1-ubyte.gz",
-            url=f"{PUBLISHED}/t10k-labels-idx1-ubyte.gz",
-            sha256="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            size=4542,
+    releases=(
+        Release(
+            downloads=(
+                Download(
+                    file="train-images-idx3-ubyte.gz",
+                    url=f"{PUBLISHED}/train-images-idx3-ubyte.gz",
+                    sha256="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                    size=9912422,
+                ),
+                Download(
+                    file="train-labels-idx1-ubyte.gz",
+                    url=f"{PUBLISHED}/train-labels-idx1-ubyte.gz",
+                    sha256="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                    size=28881,
+                ),
+                Download(
+                    file="t10k-images-idx3-ubyte.gz",
+                    url=f"{PUBLISHED}/t10k-images-idx3-ubyte.gz",
+                    sha256="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                    size=1648877,
+                ),
+                Download(
+                    file="t10k-labels-idx1-ubyte.gz",
+                    url=f"{PUBLISHED}/t10k-labels-idx1-ubyte.gz",
+                    sha256="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+                    size=4542,
+                ),
+            )
         ),
     ),
 )
