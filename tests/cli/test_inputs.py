@@ -94,6 +94,34 @@ def test_bare_json_values_for_the_only_input(file):
     np.testing.assert_array_equal(batch["image"], np.stack([PIXELS, PIXELS // 2]))
 
 
+def test_columns_are_matched_by_their_plain_names_and_others_are_left_out(file):
+    batch = read_inputs(file("a.csv", "\ufeffPlace,Rooms ,income,label\nsea,3,1.5,yes\n"), ROW)
+    assert {name: values.tolist() for name, values in batch.items()} == {"rooms": [3], "income": [1.5], "place": ["sea"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "rooms,income,place\n3,,\n4,2.5,sea\n"),
+        ("a.json", '[{"rooms": 3, "income": null, "place": null}, {"rooms": 4, "income": 2.5, "place": "sea"}]'),
+    ],
+)
+def test_missing_values_are_nan_and_empty_texts(file, name, content):
+    batch = read_inputs(file(name, content), ROW)
+    np.testing.assert_array_equal(batch["income"], [np.nan, 2.5])
+    assert batch["place"].tolist() == ["", "sea"]
+
+
+def test_an_integer_knows_no_missing_value(file):
+    with pytest.raises(DataRejected, match="received values that are not"):
+        read_inputs(file("a.csv", "rooms,income,place\n,1,sea\n"), ROW)
+
+
+def test_a_text_per_line_for_the_only_input(file):
+    batch = read_inputs(file("a.txt", "good, really\n\nbad\u2028one\n"), [Input("text", "object", ())])
+    assert batch["text"].tolist() == ["good, really", "bad\u2028one"]
+
+
 def test_rows_of_csv(file):
     batch = read_inputs(file("a.csv", "place,rooms,income\nsea,3,1.5\n"), ROW)
     assert {name: values.tolist() for name, values in batch.items()} == {"rooms": [3], "income": [1.5], "place": ["sea"]}
@@ -125,7 +153,7 @@ def test_content_that_is_not_what_the_model_takes_is_rejected(file, name, conten
 
 
 @pytest.mark.parametrize(
-    ("name", "inputs", "words"), [("a.txt", GREY, "expected a file of .png"), ("a.npy", ROW, "names the inputs rooms")]
+    ("name", "inputs", "words"), [("a.pdf", GREY, "expected a file of .png"), ("a.npy", ROW, "names the inputs rooms")]
 )
 def test_files_that_cannot_hold_the_inputs_are_wrong_usage(file, name, inputs, words):
     with pytest.raises(UsageError, match=words):

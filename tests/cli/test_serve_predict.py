@@ -1,15 +1,19 @@
 """`darsena serve` and `darsena predict`, each against a stand-in of the other side; the real two together in one e2e test."""
 
+import dataclasses
 import re
 import signal
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipelines.common.commands.predict import describe
 from pipelines.common.commands.serve import is_loopback
+from pipelines.common.layout import load_model
 from serving import client as client_module
 from serving.answers import SignatureInfo, TensorInfo
 from serving.errors import ServingError
@@ -147,11 +151,33 @@ def test_predict_finds_the_server(darsena, client, digits, options, address):
     assert client.addresses == [address]
 
 
-def test_predict_without_classes_gives_the_outputs(darsena, client, digits, monkeypatch):
-    monkeypatch.setattr(client_module.RestClient, "predict", lambda *_: {"price": np.array([1.5, 2.5], np.float32)})
+@pytest.mark.parametrize(
+    ("outputs", "prediction"),
+    [
+        ({"price": [[1.5], [2.5]]}, 1.5),
+        ({"price": [1.5, 2.5]}, 1.5),
+        ({"code": [[1.5, 2.0], [2.5, 3.0]]}, [1.5, 2.0]),
+        ({"price": [1.5, 2.5], "error": [0.25, 0.5]}, {"price": 1.5, "error": 0.25}),
+    ],
+)
+def test_predict_without_classes_gives_the_outputs(darsena, client, digits, monkeypatch, outputs, prediction):
+    monkeypatch.setattr(client_module.RestClient, "predict", lambda *_: {k: np.array(v, np.float32) for k, v in outputs.items()})
     first, second = darsena("predict", MODEL, digits, "--json").json
-    assert (first["prediction"], first["probability"]) == ({"price": 1.5}, None)
-    assert "{'price': 2.5}" in darsena("predict", MODEL, digits).out and second["row"] == 1
+    assert (first["prediction"], first["probability"]) == (prediction, None)
+    assert "2.5" in darsena("predict", MODEL, digits).out and second["row"] == 1
+
+
+def test_one_probability_of_two_classes_names_the_likelier_one():
+    model = dataclasses.replace(load_model(MODEL), class_names=("ham", "spam"), task="binary")
+    found = describe(model, Path("a.txt"), {"probability": np.array([[0.25], [0.75]], np.float32)}, {})
+    assert [(answer["prediction"], answer["probability"]) for answer in found] == [("ham", 0.75), ("spam", 0.75)]
+
+
+def test_a_model_may_name_its_classes_itself():
+    model = dataclasses.replace(load_model(MODEL), class_names=())
+    labels = {"labels": np.array([[b"cat", b"cup"]], object), "scores": np.array([[0.5, 0.25]], np.float32)}
+    (answer,) = describe(model, Path("a.jpg"), {"probabilities": np.array([[0.25, 0.5]], np.float32)}, labels)
+    assert (answer["prediction"], answer["probability"]) == ("cat", 0.5)
 
 
 def test_predict_errors_are_one_line_each(darsena, client, digits, tmp_path, monkeypatch):

@@ -91,18 +91,20 @@ def test_a_full_root(dataset: DataSet, root: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("files", "pattern"),
+    ("files", "pattern", "classes"),
     [
-        (["a.idx", "b.idx", "README.md", ".hidden"], "*"),
-        (["0/a.png", "1/b.png", "0/LICENSE", ".git/x/y"], "*/*"),
-        (["train/0/a.png", "test/0/b.png"], "*/*/*"),
+        (["a.idx", "b.idx", "README.md", ".hidden"], "*", ()),
+        (["1/b.png", "0/a.png", "0/LICENSE", ".git/x/y"], "*/*", ("0", "1")),
+        (["train/1/a.png", "train/0/a.png", "test/0/b.png"], "*/*/*", ("0", "1")),
     ],
 )
-def test_the_pattern_of_a_folder_finds_all_its_files(dataset: DataSet, root: Path, tmp_path: Path, files: list[str], pattern: str) -> None:
+def test_the_pattern_of_a_folder_finds_all_its_files_and_its_folders_are_the_classes(
+    dataset: DataSet, root: Path, tmp_path: Path, files: list[str], pattern: str, classes: tuple[str, ...]
+) -> None:
     for file in files:
         (tmp_path / "mine" / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "mine" / file).write_text("x")
-    assert resolve_data(dataset, str(tmp_path / "mine"), root) == Data("path", (tmp_path / "mine").resolve(), pattern)
+    assert resolve_data(dataset, str(tmp_path / "mine"), root) == Data("path", (tmp_path / "mine").resolve(), pattern, class_names=classes)
 
 
 def test_a_single_file(dataset: DataSet, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
