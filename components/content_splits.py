@@ -22,13 +22,11 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.errors import DataRejected
+from components.splits import DIGEST_BYTES, SPLITS, TEST, TRAIN, VALIDATION
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
-SPLITS = (TRAIN, VALIDATION, TEST)
 DROPPED = "dropped_duplicates"
 METRICS = "content_splits"
 SHARD_EXAMPLES = 1 << 15
-DIGEST_BYTES = 16
 
 
 class Block(Protocol):

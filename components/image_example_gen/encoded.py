@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from components.content_splits import DIGEST_BYTES
 from components.errors import DataRejected
 from components.files import describe, list_files
 from components.image_example_gen.pictures import DAMAGE, is_picture, labelled
+from components.splits import DIGEST_BYTES
 
 # TensorFlow decodes these as the same pixels, transparency dropped.
 MODES = ("L", "LA", "1", "RGB", "RGBA", "P")

@@ -10,10 +10,11 @@ import tensorflow as tf
 from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 
-from components.content_splits import DIGEST_BYTES, Settings, raw_files, write_examples
+from components.content_splits import Settings, raw_files, write_examples
 from components.image_example_gen.arrays import Source
 from components.image_example_gen.encoded import EncodedSource, find_encoded, load_encoded
 from components.image_example_gen.readers import find_sources, load
+from components.splits import DIGEST_BYTES
 
 
 @dataclasses.dataclass(frozen=True)

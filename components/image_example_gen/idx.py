@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from components.content_splits import TEST, TRAIN
 from components.errors import DataRejected
 from components.files import describe
 from components.image_example_gen.arrays import MOST_COMPRESSION, Arrays, check_arrays, check_size
+from components.splits import TEST, TRAIN
 
 NAME = re.compile(r"(?P<split>train|t10k|test)-(?P<kind>images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from components.content_splits import TEST, TRAIN
 from components.errors import DataRejected
 from components.files import describe
 from components.image_example_gen.arrays import (
@@ -18,6 +17,7 @@ from components.image_example_gen.arrays import (
     check_image_type,
     check_label_type,
 )
+from components.splits import TEST, TRAIN
 
 KEYS = (("x_train", "y_train"), ("x", "y"), ("images", "labels"))
 TEST_KEYS = ("x_test", "y_test")

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from components.content_splits import TEST, TRAIN
 from components.errors import DataRejected
 from components.image_example_gen.arrays import Arrays, check_arrays
+from components.splits import TEST, TRAIN
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 # What Pillow raises for files that are damaged or hostile.

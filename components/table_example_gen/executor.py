@@ -11,9 +11,10 @@ import tensorflow as tf
 from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 
-from components.content_splits import TEST, TRAIN, Settings, raw_files, write_examples
+from components.content_splits import Settings, raw_files, write_examples
 from components.errors import DataRejected
 from components.files import list_files
+from components.splits import TEST, TRAIN
 from components.table_example_gen.layout import Layout, Value
 from components.table_example_gen.readers import read_rows, split_of, stem_and_suffix
 

@@ -10,8 +10,8 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.content_splits import DIGEST_BYTES
 from components.errors import DataRejected
+from components.splits import DIGEST_BYTES
 
 # What stands for a number that is not known.
 NO_NUMBER = ("", "na", "n/a", "nan", "null", "none")

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.content_splits import TEST, TRAIN
 from components.errors import DataRejected
 from components.names import feature_name
+from components.splits import TEST, TRAIN
 from components.table_example_gen.layout import Layout
 
 COMPRESSION: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress}

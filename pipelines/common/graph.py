@@ -24,12 +24,12 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel
 
 from components.anomaly_gate.component import AnomalyGate
-from components.content_splits import TEST, TRAIN, VALIDATION
 from components.curated_schema.component import CuratedSchema
 from components.image_example_gen.component import ImageExampleGen
 from components.mistakes.component import Mistakes
 from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
+from components.splits import TEST, TRAIN, VALIDATION
 from components.table_example_gen.component import TableExampleGen
 from components.tflite_exporter.component import TFLiteExporter
 from pipelines.common.config import ModelConfig, RunConfig
