@@ -11,8 +11,9 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import standard_artifacts
 
-from components.content_splits import DROPPED, SPLITS
+from components.content_splits import DROPPED
 from components.errors import DataRejected
+from components.splits import SPLITS
 from components.table_example_gen.component import TableExampleGen
 from components.table_example_gen.executor import Executor, find_tables, read_table
 from components.table_example_gen.layout import Layout
