@@ -94,6 +94,15 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(rows):
     assert history["metrics"]["loss"][2] < history["metrics"]["loss"][0]
 
 
+def test_a_model_learns_from_its_inputs_whatever_other_features_there_are(rows):
+    others = {"a": rows.features["x"] * 100, "z": rows.features["x"][:, :1]}
+    more = Rows({"a": others["a"], "x": rows.features["x"], "z": others["z"]}, rows.labels, rows.count)
+    alone, _ = training.fit(build_model, HPARAMS, rows, rows, seed=5)
+    among, _ = training.fit(build_model, HPARAMS, more, more, seed=5)
+    for a, b in zip(alone.get_weights(), among.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
 def test_schedules():
     hparams = {"learning_rate": 0.4, "epochs": 4}
     assert [training.schedule(hparams | {"schedule": "constant"})(epoch) for epoch in range(4)] == [0.4] * 4

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -32,7 +33,7 @@ QUANTILE_ERROR = 1e-4
 MISSING_WEIGHT = 1e-9
 MONTHS, WEEKDAYS = 12, 7
 
-Raw = tf.Tensor | tf.SparseTensor
+Raw: TypeAlias = tf.Tensor | tf.SparseTensor
 
 
 @dataclasses.dataclass(frozen=True)

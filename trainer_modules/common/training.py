@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import time
@@ -93,6 +94,8 @@ def fit(
     distribution = make_strategy(strategy)
     with distribution.scope():
         model = build_model(hparams)
+    # Given a dict with more than its inputs, Keras would take them by position.
+    train, validation = (dataclasses.replace(rows, features=signatures.select(model, rows.features)) for rows in (train, validation))
     epochs = hparams["epochs"]
     most_steps = hparams.get("steps_per_epoch", 0)
     batches = shuffled_batches(train, hparams["batch_size"], seed, epochs, most_steps)
