@@ -105,7 +105,8 @@ def unpacked(dataset: DataSet, files: list[Path], release: Release) -> Path:
             with contextlib.suppress(FileExistsError):
                 fresh.rename(folder)
     except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError) as error:
-        raise DataRejected(f"expected to unpack {', '.join(map(str, files))}, received: {error}. Get the files again.") from error
+        reason = " ".join(str(error).split())
+        raise DataRejected(f"expected to unpack {', '.join(map(str, files))}, received: {reason}. Get the files again.") from error
     except OSError as error:
         raise DarsenaError(f"expected to write {folder}, could not: {error}. Free some space, or set DARSENA_CACHE.") from error
     return folder

@@ -1,8 +1,10 @@
 """Hyperparameter overrides, gates and data sets: what the command line passes on."""
 
+import dataclasses
+
 import pytest
 
-from pipelines.common.config import Gate
+from pipelines.common.config import Data, Gate, Preset, RunConfig
 from pipelines.common.errors import UsageError
 from pipelines.common.layout import load_model, model_names, versions
 
@@ -38,6 +40,35 @@ def test_a_value_of_another_type_is_refused():
 def test_a_value_out_of_bounds_is_refused(name, value, message):
     with pytest.raises(UsageError, match=f"expected {name} to be {message}"):
         load_model("mnist_mlp").with_overrides({name: value})
+
+
+@pytest.fixture
+def model_with_preset():
+    gates = (Gate("SparseCategoricalAccuracy", sample=0.5, full=0.75),)
+    presets = {"small": Preset("a small one", {"hidden_units": 8}, "0.75", gates), "quick": Preset("few epochs", {"epochs": 1})}
+    return dataclasses.replace(load_model("mnist_mlp"), presets=presets)
+
+
+def test_a_preset_replaces_what_it_names_and_nothing_else(model_with_preset):
+    model = model_with_preset
+    assert model.with_preset("") is model
+    small, quick = model.with_preset("small"), model.with_preset("quick")
+    assert small.hparams == {**model.hparams, "hidden_units": 8}
+    assert (small.reference, small.gates[0].bound("full")) == ("0.75", 0.75)
+    assert (quick.reference, quick.gates, quick.hparams["epochs"]) == (model.reference, model.gates, 1)
+    with pytest.raises(UsageError, match=r"no preset 'smal'\. Did you mean 'small'\?"):
+        model.with_preset("smal")
+    with pytest.raises(UsageError, match=r"mnist_mlp has no preset 'x'\. It has none\."):
+        load_model("mnist_mlp").with_preset("x")
+
+
+def test_a_run_gives_a_classifier_without_class_names_those_of_its_data(model_with_preset, tmp_path):
+    run = RunConfig(tmp_path, Data("path", tmp_path, "*/*", class_names=("cat", "cup")), {}, preset="small")
+    assert model_with_preset.for_run(run).class_names == model_with_preset.class_names
+    nameless = dataclasses.replace(model_with_preset, class_names=())
+    assert nameless.for_run(run).class_names == ("cat", "cup")
+    assert nameless.for_run(run).hparams["hidden_units"] == 8
+    assert dataclasses.replace(nameless, task="regression").for_run(run).class_names == ()
 
 
 def test_an_unknown_model_gets_a_suggestion():

@@ -1,3 +1,4 @@
+import io
 import json
 import re
 
@@ -140,3 +141,19 @@ def test_the_component_passes_its_parameters_on():
     expected = {"label": "label", "class_names": "[]", "split": "test", "count": 3, "code_fingerprint": "abc"}
     assert {name: value for name, value in component.exec_properties.items() if value is not None} == expected
     assert component.outputs["mistakes"].type is Section
+
+
+def test_the_largest_errors_of_a_regressor_come_first_with_their_sign():
+    predicted, true = np.array([1.0, 5.0, 2.5, 100.0]), np.array([1.0, 2.0, 4.5, 99.5])
+    off, text = executor.largest_errors(predicted, true, count=2)
+    assert off == [(1, ["2", "5", "+3"]), (2, ["4.5", "2.5", "-2"])]
+    assert text == "Half of 4 predictions are off by at most 1.25, nine in ten by at most 2.7. These 2 are furthest off."
+
+
+def test_encoded_pictures_are_drawn_small():
+    file = io.BytesIO()
+    Image.new("RGB", (640, 320), (255, 0, 0)).save(file, "JPEG")
+    (picture,) = executor._pictures({"image": np.array([file.getvalue()], object)}, None)
+    assert picture.size == (224, 112)
+    assert picture.getpixel((100, 50))[0] > 240
+    assert executor._pictures({"text": np.array([b"no picture"], object)}, None) is None

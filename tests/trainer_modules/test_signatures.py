@@ -114,3 +114,79 @@ def test_an_unknown_word_goes_to_the_out_of_vocabulary_bucket(exported, images):
     unknown = loaded["serving_default"](colour=tf.constant(["mauve"]), **named)["scores"]
     raw = {"image": tf.constant([images[0].tobytes()]), "colour": tf.constant(["also unknown"]), "weight": tf.constant([0.0])}
     np.testing.assert_allclose(unknown, model(layer(raw)), atol=1e-6)
+
+
+MISSING_SCHEMA = """
+default_environment: "TRAINING" default_environment: "SERVING"
+feature { name: "income" type: FLOAT presence { min_fraction: 0.5 } value_count { min: 1 max: 1 } }
+feature { name: "place" type: BYTES presence { min_fraction: 0.5 } value_count { min: 1 max: 1 } }
+feature { name: "age" type: FLOAT presence { min_fraction: 1.0 } shape {} }
+"""
+
+
+def imputing_fn(inputs):
+    income = tft.sparse_tensor_to_dense_with_shape(inputs["income"], [None, 1], default_value=-1.0)
+    place = tft.sparse_tensor_to_dense_with_shape(inputs["place"], [None, 1], default_value="nowhere")
+    return {
+        "income.filled": income,
+        "place.length": tf.cast(tf.strings.length(place), tf.float32),
+        "age": tf.reshape(inputs["age"], [-1, 1]),
+    }
+
+
+def row(**features):
+    kinds = {float: lambda v: tf.train.Feature(float_list=tf.train.FloatList(value=[v]))}
+    as_bytes = lambda v: tf.train.Feature(bytes_list=tf.train.BytesList(value=[v.encode()]))  # noqa: E731
+    found = {name: kinds.get(type(value), as_bytes)(value) for name, value in features.items()}
+    return tf.train.Example(features=tf.train.Features(feature=found)).SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def imputing(tmp_path_factory):
+    """A SavedModel that answers with its three transformed features."""
+    folder = tmp_path_factory.mktemp("imputing")
+    rows = [row(income=1.0, place="sea", age=3.0), row(age=4.0)]
+    transform, schema = analyse(imputing_fn, MISSING_SCHEMA, rows, folder / "transform")
+    inputs = {name: keras.Input((1,), name=name) for name in ("income.filled", "place.length", "age")}
+    model = keras.Model(inputs, keras.layers.Concatenate(name="all")(list(inputs.values())))
+    signatures.export(model, signatures.ServingTransform(transform, signatures.serving_feature_spec(schema)), folder / "model")
+    return tf.saved_model.load(str(folder / "model")).signatures
+
+
+def test_absent_features_of_examples_are_filled(imputing):
+    rows = [row(income=2.5, age=1.0), row(place="hill", age=2.0), row(age=3.0)]
+    got = imputing["examples"](examples=tf.constant(rows))["all"]
+    np.testing.assert_array_equal(got, [[2.5, 7, 1], [-1, 4, 2], [-1, 7, 3]])
+
+
+def test_nan_and_empty_texts_of_a_request_are_missing(imputing):
+    specs = {name: (spec.dtype, spec.shape.as_list()) for name, spec in imputing["serving_default"].structured_input_signature[1].items()}
+    assert specs == {"income": (tf.float32, [None]), "place": (tf.string, [None]), "age": (tf.float32, [None])}
+    got = imputing["serving_default"](
+        income=tf.constant([2.5, np.nan, np.nan]), place=tf.constant(["", "hill", ""]), age=tf.constant([1.0, 2.0, 3.0])
+    )["all"]
+    np.testing.assert_array_equal(got, [[2.5, 7, 1], [-1, 4, 2], [-1, 7, 3]])
+
+
+def test_decode_makes_dense_inputs_of_examples_with_gaps(imputing):
+    got = imputing["decode"](examples=tf.constant([row(income=2.5, age=1.0), row(place="hill", age=2.0)]))
+    np.testing.assert_array_equal(got["income"], [2.5, np.nan])
+    assert got["place"].numpy().tolist() == [b"", b"hill"]
+
+
+def test_transformed_features_enter_by_names_that_signatures_take(imputing):
+    features = imputing["transform"](examples=tf.constant([row(income=2.5, age=1.0)]))
+    assert set(features) == {"income_filled", "place_length", "age"}
+    np.testing.assert_array_equal(imputing["model"](**features)["all"], [[2.5, 7, 1]])
+
+
+def test_an_integer_that_may_be_missing_is_refused(tmp_path):
+    schema_text = MISSING_SCHEMA.replace('"income" type: FLOAT', '"income" type: INT')
+    transform, schema = analyse(
+        lambda inputs: {"age": inputs["age"] + tf.cast(tf.size(inputs["income"].values), tf.float32)},
+        schema_text,
+        [row(age=1.0)],
+        tmp_path / "t",
+    )
+    with pytest.raises(ValueError, match="expected income, which may be missing, to be FLOAT or BYTES in the schema, received int64"):
+        signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))

@@ -204,7 +204,7 @@ def renamed(features: Tensors) -> dict[str, tf.Tensor]:
 
 
 def argument_name(feature: str) -> str:
-    """The name of a feature as an argument of a signature, which takes letters, digits and underscores: income/log is income_log."""
+    """The name of a feature as an argument of a signature, which takes letters, digits and underscores: income.log is income_log."""
     return re.sub(r"\W", "_", feature, flags=re.ASCII)
 
 
