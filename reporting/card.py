@@ -21,6 +21,7 @@ def model_card(run: Record, statistics: Mapping[str, Any] | None, evaluation: Ma
     """
     config = run.get("config", {})
     source = _DATA.get(config.get("data", ""), str(config.get("data", "unknown data")))
+    source += f" ({config['data_note']})" if config.get("data_note") else ""
     return [
         ("Model", [f"{run['model']}: {run.get('learns', '')}.", _version(run)]),
         (

@@ -170,6 +170,9 @@ def summary(run: Record) -> RenderableType:
         (str(run["verdict"]), _VERDICTS.get(run["verdict"], "bold")), f"  {run['model']} in {formats.seconds(run.get('seconds'))}"
     )
     parts: list[RenderableType] = [verdict]
+    note = run.get("config", {}).get("data_note")
+    if note:
+        parts.append(Text(f"data    {note}"))
     if run.get("reason"):
         parts.append(Text(str(run["reason"])))
     if run["gates"]:

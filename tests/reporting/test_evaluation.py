@@ -18,30 +18,31 @@ from tests.reporting.page import Page
 COUNTS = [[28, 2, 0], [5, 31, 4], [0, 1, 29]]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """TFMA's results on 100 rows whose confusion matrix is COUNTS, with jackknife intervals and slices by label."""
+def evaluate(work: Path, rows: Sequence[tuple[int, Sequence[float], int]], metrics: dict[str, str]) -> Path:
+    """TFMA's results, with jackknife intervals and slices by label.
+
+    Args:
+        work: an empty folder.
+        rows: label, outputs of the model, and how many such rows there are.
+        metrics: configuration by class name.
+    """
     import tensorflow_model_analysis as tfma
     from apache_beam.options.pipeline_options import PipelineOptions
     from tensorflow_model_analysis.proto import config_pb2
 
-    work = tmp_path_factory.mktemp("evaluation")
     with tf.io.TFRecordWriter(str(work / "rows.tfrecord")) as writer:
-        for label, row in enumerate(COUNTS):
-            for predicted, count in enumerate(row):
-                # The largest probability is below one half: the class counts, not a threshold.
-                outputs = np.where(np.arange(3) == predicted, 0.4, 0.3)
-                features = {
-                    "kind": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-                    "outputs": tf.train.Feature(float_list=tf.train.FloatList(value=outputs)),
-                }
-                example = tf.train.Example(features=tf.train.Features(feature=features))
-                for _ in range(count):
-                    writer.write(example.SerializeToString())
-    metric_names = ("SparseCategoricalAccuracy", "ExampleCount", "MultiClassConfusionMatrixPlot")
+        for label, outputs, count in rows:
+            features = {
+                "kind": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+                "outputs": tf.train.Feature(float_list=tf.train.FloatList(value=outputs)),
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=features))
+            for _ in range(count):
+                writer.write(example.SerializeToString())
+    specs = [config_pb2.MetricConfig(class_name=name, config=text) for name, text in metrics.items()]
     config = config_pb2.EvalConfig(
         model_specs=[config_pb2.ModelSpec(label_key="kind", prediction_key="outputs")],
-        metrics_specs=[config_pb2.MetricsSpec(metrics=[config_pb2.MetricConfig(class_name=name) for name in metric_names])],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=specs)],
         slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=["kind"])],
     )
     config.options.compute_confidence_intervals.value = True
@@ -54,6 +55,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pipeline_options=PipelineOptions([f"--runner={runner}", "--sdk_container_image=unused"]),
     )
     return work / "out"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The evaluation of 100 rows whose confusion matrix is COUNTS."""
+    # The largest probability is below one half: the class counts, not a threshold.
+    rows = [
+        (label, np.where(np.arange(3) == predicted, 0.4, 0.3), count)
+        for label, row in enumerate(COUNTS)
+        for predicted, count in enumerate(row)
+    ]
+    names = ("SparseCategoricalAccuracy", "ExampleCount", "MultiClassConfusionMatrixPlot")
+    return evaluate(tmp_path_factory.mktemp("evaluation"), rows, dict.fromkeys(names, ""))
+
+
+def test_two_classes_by_one_probability(tmp_path: Path) -> None:
+    rows = [(0, [0.2], 50), (0, [0.7], 10), (1, [0.4], 5), (1, [0.9], 35)]
+    found = read_evaluation(evaluate(tmp_path, rows, {"BinaryAccuracy": "", "ConfusionMatrixAtThresholds": '{"thresholds": [0.5]}'}))
+    assert found.confusion == Confusion([[50, 10], [5, 35]], [0, 0])
+    accuracy = found.overall.metrics["binary_accuracy"]
+    assert accuracy.value == pytest.approx(0.85)
+    assert accuracy.low < 0.85 < accuracy.high
 
 
 def test_accuracy_and_counts_overall_and_by_class(folder: Path) -> None:
@@ -157,7 +180,7 @@ def test_missing_and_damaged_results_are_said(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match=r"Expected metrics-\*\.tfrecord"):
         read_evaluation(tmp_path)
     (tmp_path / "metrics-00000-of-00001.tfrecord").write_bytes(b"cut off" * 9)
-    with pytest.raises(Unreadable, match="metrics in .* are damaged"):
+    with pytest.raises(Unreadable, match=r"metrics in .* are damaged"):
         read_evaluation(tmp_path)
 
 

@@ -100,6 +100,14 @@ def test_summary_of_a_pushed_run(tmp_path: Path) -> None:
     assert lines[-2:] == ["pushed  version 7, serving/berths/7", "report  runs/report.html"]
 
 
+def test_summary_says_what_differs_from_the_original_data(tmp_path: Path) -> None:
+    run = records.write_run(tmp_path)
+    run["config"]["data_note"] = "a JPEG copy, not the original pixels"
+    out = io.StringIO()
+    Console(file=out, width=80).print(summary(run))
+    assert out.getvalue().splitlines()[1].rstrip() == "data    a JPEG copy, not the original pixels"
+
+
 def test_summary_of_a_failed_run(tmp_path: Path) -> None:
     run = records.failed(records.write_run(tmp_path), "Trainer", "data rejected", "[bold]3 anomalies")
     out = io.StringIO()
