@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 import numpy as np
@@ -34,12 +34,31 @@ if TYPE_CHECKING:
 
 Hparams = Mapping[str, Any]
 BuildModel = Callable[[Hparams], keras.Model]
+Initialise = Callable[[keras.Model, Hparams], None]
+History = dict[str, Any]
 
-EVALUATION_BATCH = 2048
+# Of an evaluation's batch: at most so many rows, and so many bytes of inputs (whose activations take tens of times as much).
+EVALUATION_ROWS, EVALUATION_BYTES = 2048, 8 << 20
 GOLDEN_EXAMPLES = 256
 
 
-def run(fn_args: FnArgs, build_model: BuildModel, label: str) -> None:
+class Fit(Protocol):
+    """How a model is built and trained: `fit`, or another function with its arguments and results."""
+
+    def __call__(
+        self,
+        build_model: BuildModel,
+        hparams: Hparams,
+        train: Rows,
+        validation: Rows,
+        *,
+        seed: int,
+        strategy: str,
+        initialise: Initialise | None,
+    ) -> tuple[keras.Model, History]: ...
+
+
+def run(fn_args: FnArgs, build_model: BuildModel, label: str, initialise: Initialise | None = None, learn: Fit | None = None) -> None:
     """What a model's run_fn does: trains, exports, and records how it went.
 
     Writes the SavedModel to `fn_args.serving_model_dir`, and to `fn_args.model_run_dir` `history.json` and `golden/`: raw
@@ -50,6 +69,8 @@ def run(fn_args: FnArgs, build_model: BuildModel, label: str) -> None:
             there was one, replaces hyperparameters of the same name.
         build_model: makes the compiled model from hyperparameters.
         label: name of the label among the transformed features.
+        initialise: gives a new model weights that it is to start from, e.g. of a file that the hyperparameters name.
+        learn: trains the model where `fit` would not do.
     """
     config = fn_args.custom_config
     hparams = dict(config["hparams"]) | tuned_values(fn_args.hyperparameters)
@@ -57,7 +78,9 @@ def run(fn_args: FnArgs, build_model: BuildModel, label: str) -> None:
     train = load_rows(fn_args.train_files, transform, label)
     validation = load_rows(fn_args.eval_files, transform, label)
 
-    model, history = fit(build_model, hparams, train, validation, seed=config["seed"], strategy=config["strategy"])
+    model, history = (learn or fit)(
+        build_model, hparams, train, validation, seed=config["seed"], strategy=config["strategy"], initialise=initialise
+    )
 
     # The export is a copy in plain float32 variables, whatever strategy or precision trained them.
     keras.config.set_dtype_policy("float32")
@@ -74,26 +97,55 @@ def run(fn_args: FnArgs, build_model: BuildModel, label: str) -> None:
 
 
 def fit(
-    build_model: BuildModel, hparams: Hparams, train: Rows, validation: Rows, *, seed: int, strategy: str = "default"
-) -> tuple[keras.Model, dict[str, Any]]:
-    """Trains a model.
+    build_model: BuildModel,
+    hparams: Hparams,
+    train: Rows,
+    validation: Rows,
+    *,
+    seed: int,
+    strategy: str = "default",
+    initialise: Initialise | None = None,
+) -> tuple[keras.Model, History]:
+    """Builds and trains a model.
 
     Args:
         build_model: makes the compiled model.
-        hparams: for build_model; `epochs`, `batch_size` (over all replicas), `learning_rate`, `schedule` and, where there is one,
-            `steps_per_epoch` (at most so many batches; 0 for all rows) are read here.
+        hparams: for build_model, initialise and fit_model.
         train: rows to learn from.
         validation: rows to measure after each epoch.
         seed: of weights, dropout and the order of rows.
         strategy: name of a distribution strategy.
+        initialise: gives the new model weights that it is to start from.
 
     Returns:
-        The trained model, and {epochs, seconds, examples_per_second, replicas, metrics: {name: one value per epoch}}.
+        The trained model, and what fit_model returns.
     """
     keras.utils.set_random_seed(seed)
     distribution = make_strategy(strategy)
     with distribution.scope():
         model = build_model(hparams)
+        if initialise:
+            initialise(model, hparams)
+    return model, fit_model(model, hparams, train, validation, seed=seed, distribution=distribution)
+
+
+def fit_model(
+    model: keras.Model, hparams: Hparams, train: Rows, validation: Rows, *, seed: int, distribution: tf.distribute.Strategy
+) -> History:
+    """Trains a model that is built.
+
+    Args:
+        model: built and compiled in the strategy's scope.
+        hparams: `epochs`, `batch_size` (over all replicas), `learning_rate`, `schedule` and, where there is one,
+            `steps_per_epoch` (at most so many batches; 0 for all rows) are read.
+        train: rows to learn from.
+        validation: rows to measure after each epoch.
+        seed: of the order of rows.
+        distribution: the strategy.
+
+    Returns:
+        {epochs, seconds, examples_per_second, replicas, metrics: {name: one value per epoch}}.
+    """
     # Given a dict with more than its inputs, Keras would take them by position.
     train, validation = (dataclasses.replace(rows, features=signatures.select(model, rows.features)) for rows in (train, validation))
     epochs = hparams["epochs"]
@@ -111,20 +163,26 @@ def fit(
         batches,
         epochs=epochs,
         steps_per_epoch=steps,
-        validation_data=ordered_batches(validation, EVALUATION_BATCH),
+        validation_data=ordered_batches(validation, evaluation_batch(validation)),
         callbacks=[keras.callbacks.LearningRateScheduler(schedule(hparams))],
         shuffle=False,  # the batches are; Keras would warn
         verbose=0,
     )
     seconds = time.perf_counter() - started
     examples = epochs * steps * min(hparams["batch_size"], train.count)
-    return model, {
+    return {
         "epochs": epochs,
         "seconds": round(seconds, 3),
         "examples_per_second": round(examples / seconds, 1),
         "replicas": distribution.num_replicas_in_sync,
         "metrics": {name: [float(value) for value in values] for name, values in history.history.items()},
     }
+
+
+def evaluation_batch(rows: Rows) -> int:
+    """How many rows are evaluated at once."""
+    row_bytes = sum(math.prod(column.shape[1:]) * column.dtype.size for column in rows.features.values())
+    return max(1, min(EVALUATION_ROWS, EVALUATION_BYTES // max(1, row_bytes)))
 
 
 def schedule(hparams: Hparams) -> Callable[[int], float]:
@@ -166,7 +224,7 @@ def write_golden(model: keras.Model, rows: Rows, patterns: list[str], folder: Pa
     with tf.io.TFRecordWriter(str(folder / "examples.tfrecord")) as writer:
         for example in read_examples(patterns, limit=count).as_numpy_iterator():
             writer.write(example)
-    first = {name: column[:count] for name, column in rows.features.items()}
-    answers = model(signatures.select(model, first), training=False)
-    outputs: dict[str, Any] = {model.output_names[0]: np.asarray(answers)}
+    first = Rows({name: column[:count] for name, column in signatures.select(model, rows.features).items()}, rows.labels[:count], count)
+    answers = [model(features, training=False) for features, _ in ordered_batches(first, evaluation_batch(first))]
+    outputs: dict[str, Any] = {model.output_names[0]: np.concatenate(answers)}
     np.savez(folder / "outputs.npz", **outputs)
