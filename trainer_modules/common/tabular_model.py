@@ -167,7 +167,8 @@ def encoded(features: Sequence[Feature], hparams: Hparams) -> tuple[dict[str, ke
         elif hparams["network"] != "linear" and 0 < hparams["embedding"] < feature.size:
             parts.append(keras.layers.Flatten()(keras.layers.Embedding(feature.size, hparams["embedding"])(tensor)))
         else:
-            parts.append(keras.ops.one_hot(keras.ops.squeeze(tensor, -1), feature.size))
+            # keras.ops.one_hot would do, but TFLite's int8 form of it gives its ones and zeros the scale of something else.
+            parts.append(keras.ops.where(keras.ops.equal(tensor, keras.ops.arange(feature.size, dtype="int64")), 1.0, 0.0))
     return inputs, parts[0] if len(parts) == 1 else keras.layers.Concatenate()(parts)
 
 
