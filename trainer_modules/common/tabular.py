@@ -22,15 +22,11 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer_modules.common.dates import ORDERS, parse_dates
+from trainer_modules.common.scaling import QUANTILES, analyse_quantiles, bucket, is_known, logarithm, mean_and_spread, rank
 
 SCALINGS = ("zscore", "log", "quantile")
 IMPUTATIONS = ("median", "mean")
 BUCKETS = (8, 32)
-QUANTILES = 32
-# Of TFT's sketch; below the share of one row in any table that fits in memory.
-QUANTILE_ERROR = 1e-4
-# What a missing value weighs beside a known one where quantiles are computed: it matters only if there are no others.
-MISSING_WEIGHT = 1e-9
 MONTHS, WEEKDAYS = 12, 7
 
 Raw: TypeAlias = tf.Tensor | tf.SparseTensor
@@ -111,27 +107,27 @@ def transform(inputs: Mapping[str, Raw], columns: Sequence[Column]) -> dict[str,
     Returns:
         The features by name; not the label.
     """
-    numbers = [column for column in columns if isinstance(column, Number)]
     features: dict[str, tf.Tensor] = {}
-    values: dict[str, tf.Tensor] = {column.name: dense_number(inputs[column.name]) for column in numbers}
-    known = {name: is_known(value) for name, value in values.items()}
-    quantiles = {name: analyse_quantiles(value, known[name]) for name, value in values.items()}
-    imputed = {name: tf.where(known[name], value, quantiles[name][QUANTILES // 2]) for name, value in values.items()}
+    numbers = [column for column in columns if isinstance(column, Number)]
+    values: dict[str, tuple[tf.Tensor, tf.Tensor]] = {}  # of numbers, with their quantiles
     if numbers:
-        features |= number_features(numbers, values, known, quantiles)
+        table = tf.stack([dense_number(inputs[number.name]) for number in numbers], axis=1)
+        grid = analyse_quantiles(table)
+        features |= scaled_numbers(numbers, table, grid)
+        for index, number in enumerate(numbers):
+            values[number.name] = column_of(table, index), grid[index]
+            features |= {f"{number.name}__bucket{size}": bucket(*values[number.name], size) for size in BUCKETS}
     for column in columns:
-        if isinstance(column, Number):
-            for size in BUCKETS:
-                features[f"{column.name}__bucket{size}"] = bucket(imputed[column.name], quantiles[column.name], size)[:, tf.newaxis]
-            if column.missing:
-                features[f"{column.name}__missing"] = tf.cast(~known[column.name], tf.float32)[:, tf.newaxis]
-        elif isinstance(column, Category):
-            features[f"{column.name}__id"] = category_ids(inputs[column.name], column)[:, tf.newaxis]
+        if isinstance(column, Category):
+            features[f"{column.name}__id"] = category_ids(inputs[column.name], column)
         elif isinstance(column, Date):
-            features |= date_features(dense_text(inputs[column.name]), column)
+            features |= date_parts(dense_text(inputs[column.name]), column)
     for column in columns:
         if isinstance(column, Cross):
-            features[f"{column.name}__id"] = cross_ids(column, columns, imputed, quantiles, features)
+            first, second = (
+                bucket(*values[name], column.buckets) if name in values else features[f"{name}__id"] for name in column.columns
+            )
+            features[f"{column.name}__id"] = first * cell_count(column, column.columns[1], columns) + second
     return features
 
 
@@ -156,51 +152,36 @@ def as_text(values: tf.Tensor) -> tf.Tensor:
     return values if values.dtype == tf.string else tf.strings.as_string(values)
 
 
-def is_known(values: tf.Tensor) -> tf.Tensor:
-    """bool [N]: whether each is a finite number."""
-    # Every comparison with NaN is false. tf.math.is_finite has no form in TFLite.
-    return tf.abs(values) <= tf.float32.max
+def scaled_numbers(numbers: Sequence[Number], table: tf.Tensor, grid: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The scaled forms of numbers, their missing values replaced by the median or the mean of the training split.
 
+    Args:
+        numbers: the columns.
+        table: their values, float32 [N, columns], NaN where one is missing.
+        grid: their quantiles, float32 [columns, QUANTILES + 1].
 
-def analyse_quantiles(values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-    """float32 [QUANTILES + 1]: the training split's minimum, QUANTILES - 1 inner quantiles and maximum; 0 if no value is known."""
-    filled = tf.where(known, values, 0.0)
-    weights = tf.where(known, 1.0, MISSING_WEIGHT)
-    inner = tft.quantiles(filled, QUANTILES, QUANTILE_ERROR, weights=weights)
-    low = tft.min(tf.where(known, values, tf.float32.max))
-    high = tft.max(tf.where(known, values, tf.float32.min))
-    some = low <= high
-    ends = [tf.reshape(tf.where(some, end, 0.0), [1]) for end in (low, high)]
-    return tf.concat([ends[0], tf.reshape(inner, [QUANTILES - 1]), ends[1]], axis=0)
-
-
-def number_features(
-    numbers: Sequence[Number], values: Mapping[str, tf.Tensor], known: Mapping[str, tf.Tensor], quantiles: Mapping[str, tf.Tensor]
-) -> dict[str, tf.Tensor]:
-    """The scaled forms of numbers, each float32 [N, 1].
-
-    Missing values become the median or the mean of the training split before they are scaled. Means and variances of all columns
-    are computed side by side, since each analysis of Transform has its price.
+    Returns:
+        float32 [N, 1] by feature.
     """
-    names = [column.name for column in numbers]
-    nan = tf.constant(float("nan"))
-    table = tf.stack([tf.where(known[name], values[name], nan) for name in names], axis=1)
-    grid = tf.stack([quantiles[name] for name in names])
-    mean, spread = mean_and_spread(table)
-    log_mean, log_spread = mean_and_spread(logarithm(table, grid))
-    fills = {"median": grid[:, QUANTILES // 2], "mean": mean}
-    features = {}
-    for imputation, fill in fills.items():
-        filled = tf.where(is_known(table), table, fill)
-        scaled = {
-            "zscore": (filled - mean) / spread,
-            "log": (logarithm(filled, grid) - log_mean) / log_spread,
-            "quantile": rank(filled, grid),
-        }
+    known = is_known(table)
+    # One analysis for both scales, since each has its price.
+    both = tf.concat([table, logarithm(table, grid)], axis=1)
+    mean, spread = mean_and_spread(tf.where(tf.concat([known, known], axis=1), both, float("nan")))
+    (mean, log_mean), (spread, log_spread) = tf.split(mean, 2), tf.split(spread, 2)
+    features = {f"{column.name}__missing": column_of(tf.cast(~known, tf.float32), i) for i, column in enumerate(numbers) if column.missing}
+    for imputation, fill in zip(IMPUTATIONS, (grid[:, QUANTILES // 2], mean), strict=True):
+        filled = tf.where(known, table, fill)
+        scaled = ((filled - mean) / spread, (logarithm(filled, grid) - log_mean) / log_spread, rank(filled, grid))
         for index, column in enumerate(numbers):
-            if imputation == IMPUTATIONS[0] or column.missing:
-                features |= {scaled_name(column, form, imputation): table[:, index : index + 1] for form, table in scaled.items()}
+            if column.missing or imputation == IMPUTATIONS[0]:
+                for scaling, values in zip(SCALINGS, scaled, strict=True):
+                    features[scaled_name(column, scaling, imputation)] = column_of(values, index)
     return features
+
+
+def column_of(table: tf.Tensor, index: int) -> tf.Tensor:
+    """One column of a table, [N, 1]."""
+    return table[:, index : index + 1]
 
 
 def scaled_name(column: Number, scaling: str, imputation: str) -> str:
@@ -208,80 +189,30 @@ def scaled_name(column: Number, scaling: str, imputation: str) -> str:
     return f"{column.name}__mean__{scaling}" if column.missing and imputation == "mean" else f"{column.name}__{scaling}"
 
 
-def mean_and_spread(table: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and standard deviation [columns] of the training split's known values [N, columns]; 1 for a constant column's deviation."""
-    mean = tft.mean(table, reduce_instance_dims=False)
-    deviation = tf.sqrt(tft.var(table, reduce_instance_dims=False))
-    usable = is_known(deviation) & (deviation > 0)
-    return tf.where(is_known(mean), mean, 0.0), tf.where(usable, deviation, 1.0)
-
-
-def logarithm(table: tf.Tensor, grid: tf.Tensor) -> tf.Tensor:
-    """log(1 + (x - minimum) / (median - minimum)): brings skewed columns to a scale, whatever their unit.
-
-    Args:
-        table: [N, columns]; values under the training split's minimum count as the minimum.
-        grid: [columns, QUANTILES + 1], quantiles.
-    """
-    low, unit = grid[:, 0], grid[:, QUANTILES // 2] - grid[:, 0]
-    return tf.math.log(1.0 + tf.maximum(table - low, 0.0) / tf.where(unit > 0, unit, 1.0))
-
-
-def rank(table: tf.Tensor, grid: tf.Tensor) -> tf.Tensor:
-    """-1 … 1: where values [N, columns] stand in the training split's distribution, linear between quantiles [columns, QUANTILES + 1]."""
-    low, high = grid[:, :-1], grid[:, 1:]
-    width = tf.maximum(high - low, 1e-30)
-    passed = tf.clip_by_value((table[:, :, tf.newaxis] - low) / width, 0.0, 1.0)
-    return 2.0 * tf.reduce_mean(passed, axis=2) - 1.0
-
-
-def bucket(values: tf.Tensor, quantiles: tf.Tensor, size: int) -> tf.Tensor:
-    """int64 [N]: which of `size` buckets of equally many training rows each value is in; a boundary belongs to the bucket above."""
-    step = QUANTILES // size
-    return tf.reduce_sum(tf.cast(values[:, tf.newaxis] >= quantiles[step:-1:step], tf.int64), axis=1)
-
-
 def category_ids(raw: Raw, column: Category) -> tf.Tensor:
-    """int64 [N]: 0 for missing, 1 for unknown, from 2 on the training split's values, the most frequent first."""
+    """int64 [N, 1]: 0 for missing, 1 for unknown, from 2 on the training split's values, the most frequent first."""
     texts = dense_text(raw)
     there = tf.strings.length(texts) > 0
     vocabulary = tft.vocabulary(tf.boolean_mask(texts, there), top_k=column.size, vocab_filename=f"{column.name}_values")
     index = tft.apply_vocabulary(texts, vocabulary, default_value=-1)
-    return tf.where(there, index + 2, tf.zeros_like(index))
+    return tf.where(there, index + 2, tf.zeros_like(index))[:, tf.newaxis]
 
 
-def date_features(texts: tf.Tensor, column: Date) -> dict[str, tf.Tensor]:
-    """The parts of dates; days and years as z-scores, those of a missing date 0."""
+def date_parts(texts: tf.Tensor, column: Date) -> dict[str, tf.Tensor]:
+    """The parts of dates, string [N]; days and years as z-scores, and 0 for whatever is missing."""
     date = parse_dates(texts, column.order)
-    nan = tf.constant(float("nan"))
-    table = tf.stack([tf.where(date.known, tf.cast(part, tf.float32), nan) for part in (date.days, date.year)], axis=1)
-    mean, spread = mean_and_spread(table)
-    scaled = tf.where(date.known[:, tf.newaxis], (table - mean) / spread, 0.0)
-    zero = tf.zeros_like(date.month)
+    known = date.known[:, tf.newaxis]
+    table = tf.cast(tf.stack([date.days, date.year], axis=1), tf.float32)
+    mean, spread = mean_and_spread(tf.where(known, table, float("nan")))
+    scaled = tf.where(known, (table - mean) / spread, 0.0)
+    ids = tf.where(known, tf.stack([date.month, date.weekday], axis=1), tf.constant(0, tf.int64))
     return {
-        f"{column.name}__days": scaled[:, :1],
-        f"{column.name}__year": scaled[:, 1:],
-        f"{column.name}__missing": tf.cast(~date.known, tf.float32)[:, tf.newaxis],
-        f"{column.name}__month": tf.where(date.known, date.month, zero)[:, tf.newaxis],
-        f"{column.name}__weekday": tf.where(date.known, date.weekday, zero)[:, tf.newaxis],
+        f"{column.name}__days": column_of(scaled, 0),
+        f"{column.name}__year": column_of(scaled, 1),
+        f"{column.name}__missing": tf.cast(~known, tf.float32),
+        f"{column.name}__month": column_of(ids, 0),
+        f"{column.name}__weekday": column_of(ids, 1),
     }
-
-
-def cross_ids(
-    cross: Cross,
-    columns: Sequence[Column],
-    imputed: Mapping[str, tf.Tensor],
-    quantiles: Mapping[str, tf.Tensor],
-    features: Mapping[str, tf.Tensor],
-) -> tf.Tensor:
-    """int64 [N, 1]: the number of the combination."""
-    ids = []
-    for name in cross.columns:
-        if name in imputed:
-            ids.append(bucket(imputed[name], quantiles[name], cross.buckets)[:, tf.newaxis])
-        else:
-            ids.append(features[f"{name}__id"])
-    return ids[0] * cell_count(cross, cross.columns[1], columns) + ids[1]
 
 
 def cell_count(cross: Cross, name: str, columns: Sequence[Column]) -> int:

@@ -20,6 +20,7 @@ unit.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -140,8 +141,7 @@ def build_model(columns: Sequence[Column], hparams: Hparams, task: str, classes:
     x = hidden_layers(x, hparams)
     optimizer = keras.optimizers.Adam(hparams["learning_rate"])
     if task == REGRESSION:
-        units = keras.layers.Dense(1, name="scaled_prediction")(x)
-        output = keras.layers.Rescaling(hparams["label_scale"], hparams["label_offset"], name="prediction")(units)
+        output = in_unit(keras.layers.Dense(1, name="scaled_prediction")(x), hparams["label_scale"], hparams["label_offset"])
         loss, metrics = scaled_squared_error(hparams["label_scale"]), [rmse(), keras.metrics.MeanAbsoluteError(name="mae")]
     elif task == BINARY:
         output = keras.layers.Dense(1, activation="sigmoid", name="probability")(x)
@@ -191,6 +191,15 @@ def hidden_layers(x: keras.KerasTensor, hparams: Hparams) -> keras.KerasTensor:
         inner = keras.layers.Dropout(hparams["dropout"])(inner)
         x = keras.layers.Add()([x, keras.layers.Dense(width)(inner)]) if network == "residual" else inner
     return x
+
+
+def in_unit(x: keras.KerasTensor, scale: float, offset: float) -> keras.KerasTensor:
+    """x * scale + offset, as the layer "prediction", in two steps that half precision (at most 65,504) can hold."""
+    unit = math.sqrt(max(abs(scale), abs(offset), 1.0))
+    x = keras.layers.Rescaling(scale / unit, offset / unit)(x)
+    # The bound is never met. It keeps TFLite from folding the unit into the weights of the layer before, which would not fit.
+    x = keras.ops.maximum(x, -6e4)
+    return keras.layers.Rescaling(unit, name="prediction")(x)
 
 
 def rmse() -> keras.metrics.Metric:
