@@ -10,7 +10,7 @@ import keras_tuner
 import tensorflow_transform as tft
 
 from trainer_modules.common.input_data import load_rows
-from trainer_modules.common.training import BuildModel, fit
+from trainer_modules.common.training import BuildModel, Initialise, fit
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -71,7 +71,14 @@ class Search(keras_tuner.Tuner):
             )
 
 
-def random_search(fn_args: FnArgs, build_model: BuildModel, search_space: SearchSpace, label: str, objective: str) -> TunerFnResult:
+def random_search(
+    fn_args: FnArgs,
+    build_model: BuildModel,
+    search_space: SearchSpace,
+    label: str,
+    objective: str,
+    initialise: Initialise | None = None,
+) -> TunerFnResult:
     """What a model's tuner_fn does: random search over its space, on the training split, scored on the validation split.
 
     Args:
@@ -80,6 +87,7 @@ def random_search(fn_args: FnArgs, build_model: BuildModel, search_space: Search
         search_space: registers the searched hyperparameters and returns a trial's values.
         label: name of the label among the transformed features.
         objective: a metric of the training history, e.g. "val_accuracy".
+        initialise: gives each new model weights that it is to start from, as the Trainer does.
 
     Returns:
         What TFX's Tuner runs.
@@ -93,7 +101,7 @@ def random_search(fn_args: FnArgs, build_model: BuildModel, search_space: Search
 
     def train_trial(hp: keras_tuner.HyperParameters) -> dict[str, list[float]]:
         hparams = dict(config["hparams"]) | search_space(hp)
-        _, history = fit(build_model, hparams, train, validation, seed=config["seed"], strategy=config["strategy"])
+        _, history = fit(build_model, hparams, train, validation, seed=config["seed"], strategy=config["strategy"], initialise=initialise)
         metrics: dict[str, list[float]] = history["metrics"]
         return metrics
 
