@@ -73,7 +73,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
         x = convolution(x, channels, halved=True)
         for _ in range(hparams["blocks"]):
             x = block(hparams["block"], x, channels)
-    x = keras.layers.GlobalMaxPooling2D()(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
     x = keras.layers.Dropout(hparams["dropout"])(x)
     probabilities = keras.layers.Dense(CLASSES, activation="softmax", name="probabilities")(x)
     model = keras.Model({IMAGE: image}, probabilities)
