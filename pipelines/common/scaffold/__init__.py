@@ -1,0 +1,1 @@
+"""What `darsena new` does: looks at a user's data, and writes a model for it."""
