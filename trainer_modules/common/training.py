@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -164,7 +165,10 @@ def fit_model(
         epochs=epochs,
         steps_per_epoch=steps,
         validation_data=ordered_batches(validation, evaluation_batch(validation)),
-        callbacks=[keras.callbacks.LearningRateScheduler(schedule(hparams))],
+        callbacks=[
+            keras.callbacks.LearningRateScheduler(schedule(hparams)),
+            keras.callbacks.LambdaCallback(on_epoch_end=log_epoch(epochs)),
+        ],
         shuffle=False,  # the batches are; Keras would warn
         verbose=0,
     )
@@ -183,6 +187,15 @@ def evaluation_batch(rows: Rows) -> int:
     """How many rows are evaluated at once."""
     row_bytes = sum(math.prod(column.shape[1:]) * column.dtype.size for column in rows.features.values())
     return max(1, min(EVALUATION_ROWS, EVALUATION_BYTES // max(1, row_bytes)))
+
+
+def log_epoch(epochs: int) -> Callable[[int, Mapping[str, float]], None]:
+    """Tells the log of each epoch, so that a training of hours can be followed there."""
+
+    def log(epoch: int, logs: Mapping[str, float]) -> None:
+        logging.info("epoch %d of %d: %s", epoch + 1, epochs, ", ".join(f"{name} {value:.4g}" for name, value in logs.items()))
+
+    return log
 
 
 def schedule(hparams: Hparams) -> Callable[[int], float]:
