@@ -1,0 +1,111 @@
+"""Every model on its embedded sample, from nothing to a pushed version that answers raw inputs as evaluation saw them."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines.common.config import BINARY, REGRESSION, ModelConfig
+from pipelines.common.layout import load_model, model_names
+from reporting.evaluation import read_evaluation
+from serving.server import ModelServer
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+MOST_ROWS = 200
+SECONDS = 240  # a sample is promised to take two minutes on two idle cores
+
+
+def darsena(*arguments: str) -> Any:
+    """The JSON that a command prints; it must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", *arguments, "--json"], capture_output=True, text=True, check=False, timeout=SECONDS
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def output(record: dict, name: str) -> Path:
+    """The folder of an artifact of a run."""
+    return Path(next(node["outputs"][name][0] for node in record["nodes"] if name in node["outputs"]))
+
+
+def held_out(record: dict) -> list[bytes]:
+    """Serialized examples of the test split."""
+    files = sorted(str(path) for path in (output(record, "examples") / "Split-test").iterdir())
+    return list(tf.data.TFRecordDataset(files).as_numpy_iterator())
+
+
+def write_raw(model: ModelConfig, examples: list[bytes], folder: Path) -> list[Path]:
+    """Files as a user has them: rows of JSON with null for what is missing, an array of pixels, or pictures."""
+    found = [tf.train.Example.FromString(example).features.feature for example in examples]
+    if model.data.table is not None:
+        rows = [{name: values(feature) for name, feature in features.items() if name != model.label} for features in found]
+        names = {name for row in rows for name in row}
+        path = folder / "rows.json"
+        path.write_text(json.dumps([{name: row.get(name) for name in names} for row in rows]))
+        return [path]
+    contents = [features["image"].bytes_list.value[0] for features in found]
+    if model.data.encoded:
+        paths = [folder / f"{number}.jpg" for number in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
+        return paths
+    shape = [found[0][f"image/{side}"].int64_list.value[0] for side in ("height", "width", "channels")]
+    pixels = np.stack([np.frombuffer(content, np.uint8) for content in contents]).reshape(-1, *(shape if shape[2] > 1 else shape[:2]))
+    np.save(folder / "images.npy", pixels)
+    return [folder / "images.npy"]
+
+
+def values(feature: tf.train.Feature) -> Any:
+    """The one value of a feature, as JSON has it."""
+    value = getattr(feature, feature.WhichOneof("kind")).value[0]
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def label(model: ModelConfig, example: bytes) -> float:
+    return float(values(tf.train.Example.FromString(example).features.feature[model.label]))
+
+
+def metric_of(model: ModelConfig, outputs: np.ndarray, labels: np.ndarray) -> tuple[str, float]:
+    """A metric that evaluation computes too, from a model's answers."""
+    if model.task == REGRESSION:
+        return "root_mean_squared_error", float(np.sqrt(np.mean((outputs[:, 0] - labels) ** 2)))
+    if model.task == BINARY:
+        return "binary_accuracy", float(np.mean((outputs[:, 0] > 0.5) == labels))
+    return "sparse_categorical_accuracy", float(np.mean(outputs.argmax(axis=1) == labels))
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_a_model_is_made_from_its_sample_and_answers_raw_inputs(name, tmp_path):
+    record = darsena("run", name, "--root", str(tmp_path / "root"))
+    assert record["verdict"] == "blessed and pushed"
+    model = dataclasses.replace(load_model(name), class_names=tuple(record["class_names"]))
+    assert record["gates"] and all(gate["passed"] for gate in record["gates"])
+
+    examples = held_out(record)
+    (saved,) = output(record, "model").rglob("saved_model.pb")
+    answer = tf.saved_model.load(str(saved.parent)).signatures["examples"]
+    seen = np.concatenate(
+        [next(iter(answer(examples=tf.constant(examples[at : at + 256])).values())).numpy() for at in range(0, len(examples), 256)]
+    )
+    metric, value = metric_of(model, seen, np.array([label(model, example) for example in examples]))
+    assert value == pytest.approx(read_evaluation(output(record, "evaluation")).overall.metrics[metric].value, rel=1e-5)
+
+    files = write_raw(model, examples[:MOST_ROWS], tmp_path)
+    truths = np.array([label(model, example) for example in examples[:MOST_ROWS]])
+    with ModelServer(tmp_path / "root/serving", [name], grpc_port=0, rest_port=0) as server:
+        for options in (["--server", f"127.0.0.1:{server.rest_port}"], ["--server", f"127.0.0.1:{server.grpc_port}", "--grpc"]):
+            answers = darsena("predict", name, *map(str, files), *options)
+            assert len(answers) == len(truths)
+            served = np.array([np.ravel(next(iter(each["outputs"].values()))) for each in answers])
+            np.testing.assert_allclose(served, seen[: len(served)], atol=1e-5 * max(1.0, float(np.abs(seen).max())))
+            if model.class_names:
+                agreed = np.mean([each["prediction"] == model.class_names[int(truth)] for each, truth in zip(answers, truths, strict=True)])
+                assert agreed == pytest.approx(metric_of(model, seen[: len(truths)], truths)[1])
