@@ -14,7 +14,6 @@ from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
-from tfx.components.tuner.component import Tuner
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration import metadata
@@ -32,6 +31,7 @@ from components.serving_validator.component import ServingValidator
 from components.splits import TEST, TRAIN, VALIDATION
 from components.table_example_gen.component import TableExampleGen
 from components.tflite_exporter.component import TFLiteExporter
+from components.tuner.component import Tuner
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, training_fingerprint

@@ -1,42 +1,37 @@
-"""Hyperparameter search with KerasTuner, for the Tuner component."""
+"""Search for hyperparameters with KerasTuner, for the Tuner component: training, preparation of the data and architecture alike."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 import keras_tuner
 import tensorflow_transform as tft
 
-from trainer_modules.common.input_data import load_rows
-from trainer_modules.common.training import BuildModel, Initialise, fit
+from trainer_modules.common.input_data import Rows, load_rows
+from trainer_modules.common.oracle import Oracle
+from trainer_modules.common.training import BuildModel, Fit, Initialise, fit
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
     from tfx.components.tuner.component import TunerFnResult
 
 SearchSpace = Callable[[keras_tuner.HyperParameters], dict[str, Any]]
+Ranking = Sequence[tuple[str, float]]
+Rank = Callable[[Rows, int], Ranking]
 
-
-class DefaultsFirst(keras_tuner.oracles.RandomSearchOracle):
-    """Random search that begins with the defaults, so that what it finds is at least as good on the validation split.
-
-    Args:
-        defaults: the hyperparameters' defaults by name; those that are not searched are left out of account.
-        **kwargs: of keras_tuner's oracle.
-    """
-
-    def __init__(self, defaults: Mapping[str, Any], **kwargs: Any):
-        self._defaults = defaults
-        super().__init__(**kwargs)
-
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """The values of a trial, as KerasTuner asks for them."""
-        if int(trial_id) == 0:
-            return {"status": "RUNNING", "values": {parameter.name: self._defaults[parameter.name] for parameter in self.get_space().space}}
-        populated: dict[str, Any] = super().populate_space(trial_id)
-        return populated
+RECORD = "search.json"
+FEATURES, ALL = "features", "all"
+# Shares of the ranked columns that a search may keep.
+KEPT = (0.75, 0.5, 0.25)
+# Words in the name of a metric that is better the lower it is.
+ERRORS = {"loss", "error", "rmse", "mse", "mae", "crossentropy"}
 
 
 class Search(keras_tuner.Tuner):
@@ -44,50 +39,100 @@ class Search(keras_tuner.Tuner):
 
     Args:
         train_trial: from a trial's hyperparameters to the history of its metrics, one value per epoch.
+        ranking: of columns, kept in the record.
         **kwargs: of keras_tuner.Tuner.
     """
 
-    def __init__(self, train_trial: Callable[[keras_tuner.HyperParameters], dict[str, list[float]]], **kwargs: Any):
-        self._train_trial = train_trial
+    def __init__(self, train_trial: Callable[[keras_tuner.HyperParameters], dict[str, list[float]]], ranking: Ranking = (), **kwargs: Any):
+        self._train_trial, self._ranking = train_trial, ranking
+        self._seconds: dict[str, float] = {}
         super().__init__(**kwargs)
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> float:
-        """Trains one trial; returns the objective after its last epoch, whose weights are those that the Trainer would export."""
-        return self._train_trial(trial.hyperparameters)[self.oracle.objective.name][-1]
+        """Trains one trial; returns the objective after its last epoch, whose weights are those that the Trainer would export.
+
+        Raises:
+            ValueError: the objective is not among the metrics, or no finite number.
+        """
+        objective = self.oracle.objective.name
+        started = time.perf_counter()
+        try:
+            metrics = self._train_trial(trial.hyperparameters)
+        finally:
+            self._seconds[trial.trial_id] = round(time.perf_counter() - started, 2)
+            keras.backend.clear_session()
+        if objective not in metrics:
+            raise ValueError(f"expected the metric {objective} in the training history, received {', '.join(metrics)}.")
+        score = metrics[objective][-1]
+        if not math.isfinite(score):
+            raise ValueError(f"expected {objective} to be a finite number, received {score}: the training diverged.")
+        return score
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """Runs all trials.
+        """Runs all trials, or as many as the time allows, and writes the record into the project's folder.
 
         Raises:
             RuntimeError: no trial completed (KerasTuner itself would report a success).
         """
+        started = time.perf_counter()
         super().search(*fit_args, **fit_kwargs)
-        trials = list(self.oracle.trials.values())
-        if not any(trial.status == "COMPLETED" for trial in trials):
-            last = str(trials[-1].message or "").strip().splitlines()[-1:] if trials else []
+        trials = self.trials()
+        if not any(trial["status"] == "completed" for trial in trials):
+            reason = trials[-1]["reason"] if trials else ""
             raise RuntimeError(
                 f"expected at least one trial of the search to complete, none of {len(trials)} did; "
-                f"the last said: {' '.join(last) or 'nothing'}. Check the search space and the metric it is scored by."
+                f"the last said: {reason or 'nothing'}. Check the search space and the metric it is scored by."
             )
+        record = {
+            "objective": self.oracle.objective.name,
+            "direction": self.oracle.objective.direction,
+            "asked": self.oracle.max_trials,
+            "seconds": round(time.perf_counter() - started, 2),
+            "trials": trials,
+            "ranking": [{"column": column, "mutual_information": value} for column, value in self._ranking],
+        }
+        Path(self.project_dir, RECORD).write_text(json.dumps(record, indent=1))
+
+    def trials(self) -> list[dict[str, Any]]:
+        """The trials in the order they were made: `status` ("completed" or "failed"), `score`, `seconds`, `reason`, `hparams`."""
+        return [
+            {
+                "status": "completed" if trial.status == "COMPLETED" else "failed",
+                "score": trial.score if trial.status == "COMPLETED" else None,
+                "seconds": self._seconds.get(trial.trial_id),
+                "reason": " ".join(str(trial.message or "").strip().splitlines()[-1:]),
+                "hparams": dict(trial.hyperparameters.values),
+            }
+            for trial in (self.oracle.trials[trial_id] for trial_id in self.oracle.start_order)
+        ]
 
 
-def random_search(
+def search(
     fn_args: FnArgs,
     build_model: BuildModel,
     search_space: SearchSpace,
     label: str,
     objective: str,
+    *,
+    guided: bool = True,
+    rank: Rank | None = None,
     initialise: Initialise | None = None,
+    learn: Fit | None = None,
 ) -> TunerFnResult:
-    """What a model's tuner_fn does: random search over its space, on the training split, scored on the validation split.
+    """What a model's tuner_fn does: searches its space, training on the training split and scoring on the validation split.
 
     Args:
-        fn_args: of TFX's Tuner; custom_config holds `hparams` (the values that are not searched), `seed`, `strategy` and `trials`.
+        fn_args: of TFX's Tuner; custom_config holds `hparams` (the values that are not searched, and the first trial's), `seed`,
+            `strategy`, `trials` (at most so many) and `time_limit` (seconds after which none begins; 0 for no limit).
         build_model: makes the compiled model from hyperparameters.
         search_space: registers the searched hyperparameters and returns a trial's values.
         label: name of the label among the transformed features.
         objective: a metric of the training history, e.g. "val_accuracy".
-        initialise: gives each new model weights that it is to start from, as the Trainer does.
+        guided: whether earlier trials choose later ones; else all are random.
+        rank: from training rows and a seed to columns with their mutual information with the label, largest first. With it, the
+            hyperparameter `features` is searched too: all columns, or those that lead the ranking.
+        initialise: as training.run takes it.
+        learn: as training.run takes it.
 
     Returns:
         What TFX's Tuner runs.
@@ -98,19 +143,44 @@ def random_search(
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     train = load_rows(fn_args.train_files, transform, label)
     validation = load_rows(fn_args.eval_files, transform, label)
+    ranking = rank(train, config["seed"]) if rank else ()
+    lists = feature_lists([column for column, _ in ranking])
+
+    def values(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        chosen = {FEATURES: hp.Choice(FEATURES, lists)} if len(lists) > 1 else {}
+        return dict(config["hparams"]) | search_space(hp) | chosen
 
     def train_trial(hp: keras_tuner.HyperParameters) -> dict[str, list[float]]:
-        hparams = dict(config["hparams"]) | search_space(hp)
-        _, history = fit(build_model, hparams, train, validation, seed=config["seed"], strategy=config["strategy"], initialise=initialise)
+        _, history = (learn or fit)(
+            build_model, values(hp), train, validation, seed=config["seed"], strategy=config["strategy"], initialise=initialise
+        )
         metrics: dict[str, list[float]] = history["metrics"]
         return metrics
 
-    def hypermodel(hp: keras_tuner.HyperParameters) -> keras.Model:
-        return build_model(dict(config["hparams"]) | search_space(hp))
-
-    direction = "min" if objective.endswith("loss") else "max"
-    oracle = DefaultsFirst(
-        config["hparams"], objective=keras_tuner.Objective(objective, direction), max_trials=config["trials"], seed=config["seed"]
+    space = keras_tuner.HyperParameters()
+    values(space)
+    oracle = Oracle(
+        config["hparams"],
+        space,
+        guided=guided,
+        time_limit=config["time_limit"],
+        objective=keras_tuner.Objective(objective, direction(objective)),
+        max_trials=config["trials"],
+        seed=config["seed"],
     )
-    search = Search(train_trial, oracle=oracle, hypermodel=hypermodel, directory=fn_args.working_dir, project_name="search", overwrite=True)
-    return TunerFnResult(tuner=search, fit_kwargs={})
+    found = Search(train_trial, ranking, oracle=oracle, directory=fn_args.working_dir, project_name="search", overwrite=True)
+    return TunerFnResult(tuner=found, fit_kwargs={})
+
+
+def direction(objective: str) -> str:
+    """ "min" for a metric that is a loss or an error by its name, e.g. "val_rmse"; else "max"."""
+    return "min" if ERRORS & set(re.split(r"[^a-z]+", objective.lower())) else "max"
+
+
+def feature_lists(ranked: Sequence[str]) -> list[str]:
+    """What the hyperparameter `features` may be: all columns, or those that lead a ranking, separated by commas."""
+    counts = dict.fromkeys(math.ceil(share * len(ranked)) for share in KEPT)
+    return [ALL, *(",".join(ranked[:count]) for count in counts if 0 < count < len(ranked))]
+
+
+random_search = search

@@ -1,0 +1,1 @@
+"""TFX's Tuner, with the record of a search beside its results."""
