@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from trainer_modules.common import training, tuning
-from trainer_modules.common.decoding import decode_pixels
+from trainer_modules.common import images, training, tuning
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -40,8 +39,7 @@ def preprocessing_fn(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     Returns:
         `image`, float32 [N, 28, 28] in 0..1; `label`, int64 [N].
     """
-    pixels = decode_pixels(IMAGE, inputs[IMAGE], SHAPE)
-    return {IMAGE: tf.cast(pixels, tf.float32) / 255.0, LABEL: inputs[LABEL]}
+    return images.grey_pixels(inputs, IMAGE, LABEL, SHAPE)
 
 
 def build_model(hparams: Mapping[str, Any]) -> keras.Model:

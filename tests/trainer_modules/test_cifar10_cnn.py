@@ -1,7 +1,6 @@
 """The colour picture classifier against the shared contract, and its own promises."""
 
 import keras
-import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +8,7 @@ import tensorflow as tf
 from pipelines.cifar10_cnn import MODEL
 from tests import digits
 from tests.contract import Case, check_model
+from tests.search import check_search
 from trainer_modules import cifar10_cnn
 
 # At the default rate a step is so long that differences in rounding between one device and two grow to 1e-3 within two.
@@ -83,11 +83,4 @@ def test_the_loss_is_crossentropy_with_smoothed_labels():
 
 
 def test_the_search_covers_the_defaults_and_only_known_hyperparameters():
-    hp = keras_tuner.HyperParameters()
-    assert set(cifar10_cnn.search_space(hp)) <= set(MODEL.hparams)
-    for parameter in hp.space:
-        default = MODEL.hparams[parameter.name]
-        if isinstance(parameter, keras_tuner.engine.hyperparameters.Choice):
-            assert default in parameter.values
-        else:
-            assert parameter.min_value <= default <= parameter.max_value
+    check_search(cifar10_cnn, MODEL)

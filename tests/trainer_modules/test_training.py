@@ -112,6 +112,12 @@ def test_schedules():
         training.schedule(hparams | {"schedule": "linear"})
 
 
+def test_models_of_different_sizes_train_on_replicas_in_one_process(rows):
+    for units in (3, 5):
+        _, history = training.fit(build_model, {**HPARAMS, "units": units}, rows, rows, seed=1, strategy="mirrored")
+        assert history["replicas"] == 2
+
+
 def test_an_unknown_strategy_is_named():
     with pytest.raises(ValueError, match="there is no distribution strategy 'miror'"):
         make_strategy("miror")

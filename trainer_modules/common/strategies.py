@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -35,10 +36,22 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     if name == "one_device":
         return tf.distribute.OneDeviceStrategy(gpus[0].name if gpus else "/cpu:0")
     if name == "mirrored":
-        return tf.distribute.MirroredStrategy([device.name for device in gpus or tf.config.list_logical_devices("CPU")])
+        return mirrored(tuple(device.name for device in gpus or tf.config.list_logical_devices("CPU")))
     if name == "tpu":
         return tpu_strategy(os.environ.get("TPU_NAME", ""))
     raise ValueError(f"there is no distribution strategy {name!r}. Known: {', '.join(NAMES)}.")
+
+
+@functools.cache
+def mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """The strategy that keeps replicas on these devices; one for the whole process, as for the trials of a search.
+
+    Each MirroredStrategy numbers its collective operations from the start, and TensorFlow takes those of the same number for the same
+    operation: a second one in a process fails as soon as its model's shapes differ from the first one's.
+    """
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(list(devices))
 
 
 def tpu_strategy(address: str) -> tf.distribute.Strategy:
