@@ -8,6 +8,7 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
+from keras_tuner.engine import hyperparameters
 
 # Trials at random before any are chosen, as a share of all (and at least so many), and candidates to choose from each time.
 RANDOM_SHARE, LEAST_RANDOM, CANDIDATES = 0.3, 4, 400
@@ -93,12 +94,10 @@ class Oracle(keras_tuner.oracles.RandomSearchOracle):
 def widened(space: keras_tuner.HyperParameters, defaults: Mapping[str, Any]) -> keras_tuner.HyperParameters:
     """The space with every default inside its range, which a user may have set to anything."""
     for parameter in space.space:
-        if isinstance(parameter, keras_tuner.engine.hyperparameters.Fixed):
-            continue
         default = defaults[parameter.name]
-        if hasattr(parameter, "min_value"):
+        if isinstance(parameter, hyperparameters.Int | hyperparameters.Float):
             parameter.min_value, parameter.max_value = min(parameter.min_value, default), max(parameter.max_value, default)
-        elif hasattr(parameter, "values") and default not in parameter.values:
+        elif isinstance(parameter, hyperparameters.Choice) and default not in parameter.values:
             parameter.values.append(default)
             if parameter.ordered:
                 parameter.values.sort()
@@ -110,7 +109,7 @@ def vector(parameters: Sequence[Any], values: Mapping[str, Any]) -> list[float]:
     numbers: list[float] = []
     for parameter in parameters:
         value = values.get(parameter.name, parameter.default)
-        if hasattr(parameter, "values") and not getattr(parameter, "ordered", False):
+        if isinstance(parameter, hyperparameters.Choice) and not parameter.ordered:
             numbers += [float(value == one) for one in parameter.values]
         else:
             numbers.append(float(parameter.value_to_prob(value)))
