@@ -61,6 +61,12 @@ def test_options_of_a_run(darsena, executed, root):
     assert run.hparams == dict(load_model(MODEL).hparams) | {"dropout": 0.25, "hidden_units": 64, "epochs": 3}
 
 
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400)])
+def test_a_search_may_have_a_time_limit(darsena, executed, root, text, seconds):
+    assert darsena("run", MODEL, "--root", root, "--tune", "--time-limit", text).code == 0
+    assert executed.runs[0].time_limit == seconds
+
+
 def test_the_default_root_is_beside_the_user(darsena, executed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "darsena_root").mkdir()
@@ -112,6 +118,11 @@ def test_debug_shows_the_traceback_of_the_component_that_failed(darsena, execute
         (["--set", "epochs=2", "--epochs", "3"], "expected one value for epochs, received 2 and 3"),
         (["--epochs", "0"], "0 is not in the range"),
         (["--trials", "none"], "'none' is not a valid integer"),
+        (["--tune", "--time-limit", "10"], "expected --time-limit to be a time such as 90s, 10m or 1h, received '10'"),
+        (["--tune", "--time-limit", "0m"], "received '0m'"),
+        (["--tune", "--time-limit", "ten m"], "received 'ten m'"),
+        (["--time-limit", "10m"], "expected --tune with --time-limit"),
+        (["--trials", "3"], "expected --tune with --trials"),
         (["--data", "nowhere/at/all"], "which does not exist"),
     ],
 )

@@ -1,15 +1,14 @@
-"""Shared training code: batches, determinism, strategies, search."""
+"""Shared training code: batches, determinism, strategies."""
 
 import json
 import socket
 
 import keras
-import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules.common import training, tuning
+from trainer_modules.common import training
 from trainer_modules.common.input_data import Rows, ordered_batches, read_examples, shuffled_batches, steps_per_execution
 from trainer_modules.common.strategies import make_strategy
 
@@ -148,40 +147,6 @@ def test_golden_answers_are_the_models_to_the_first_examples(rows, tmp_path):
     assert list(read_examples([str(tmp_path / "golden/examples.tfrecord")]).as_numpy_iterator()) == [
         b"%d" % number for number in range(100)
     ]
-
-
-def search(folder, train_trial, trials=2):
-    oracle = tuning.DefaultsFirst(HPARAMS, objective=keras_tuner.Objective("val_accuracy", "max"), max_trials=trials, seed=1)
-    return tuning.Search(
-        train_trial,
-        oracle=oracle,
-        hypermodel=lambda hp: build_model(HPARAMS | {"units": hp.Choice("units", [1, 4, 8])}),
-        directory=str(folder),
-        project_name="search",
-    )
-
-
-def test_a_search_tries_the_defaults_first_and_scores_trials_by_their_last_epoch(tmp_path):
-    tried = []
-
-    def train_trial(hp):
-        tried.append(hp.get("units"))
-        return {"val_accuracy": {1: [0.9, 0.1], 4: [0.6, 0.5], 8: [0.7, 0.9]}[hp.get("units")]}
-
-    found = search(tmp_path, train_trial, trials=3)
-    found.search()
-    assert tried[0] == HPARAMS["units"]
-    assert sorted(tried) == [1, 4, 8]
-    assert found.get_best_hyperparameters()[0].get("units") == 8
-    assert sorted(trial.score for trial in found.oracle.trials.values()) == [0.1, 0.5, 0.9]
-
-
-def test_a_search_in_which_no_trial_completed_fails(tmp_path):
-    def broken(hp):
-        raise ValueError("no such layer")
-
-    with pytest.raises(RuntimeError, match=r"expected at least one trial of the search to complete, none of \d did; .*no such layer"):
-        search(tmp_path, broken).search()
 
 
 def test_tuned_values_replace_hyperparameters():

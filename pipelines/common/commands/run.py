@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -44,6 +45,26 @@ def described(default: Any) -> str:
     return f"{type(default).__name__}, default {default if default != '' else 'empty'}"
 
 
+class Duration(click.ParamType):
+    """A time such as 90s, 10m or 1h, turned into seconds."""
+
+    name = "duration"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds.
+
+        Raises:
+            UsageError: it is not a number of seconds, minutes or hours, or is nothing.
+        """
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", value.strip())
+        seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+        if not seconds:
+            raise UsageError(f"expected {param.opts[0] if param else 'a time'} to be a time such as 90s, 10m or 1h, received {value!r}.")
+        return seconds
+
+
 EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10", "darsena run {model} --help")
 
 
@@ -57,7 +78,8 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable; see `run MODEL --help`).")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
 @click.option("--tune", is_flag=True, help="Search hyperparameters first.")
-@click.option("--trials", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="Trials of such a search.")
+@click.option("--trials", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="At most so many trials of such a search.")
+@click.option("--time-limit", type=Duration(), default=0.0, metavar="TIME", help="Begin no trial after 90s, 10m or 1h of it.  [default: none]")
 @click.option("--no-cache", is_flag=True, help="Answer no component from an earlier run.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=42, show_default=True, metavar="N", help="Of all random choices.")
 @json_option
@@ -77,6 +99,8 @@ def command(
 
     Exit codes: 0 blessed and pushed, 1 failed, 2 wrong usage, 3 not blessed, 4 data rejected.
     """
+    if not options["tune"]:
+        refuse_without_tune(click.get_current_context())
     hparams = model.with_preset(preset).with_overrides(overrides(settings, epochs))
     from pipelines.common.data import resolve_data
 
@@ -96,6 +120,14 @@ def command(
         where = f" Log: {log}" if log else ""
         click.echo(f"darsena: {record['verdict']}: {record['reason'].rstrip('.')}.{where}", err=True)
     return int(record["exit_code"])
+
+
+def refuse_without_tune(context: click.Context) -> None:
+    """Raises UsageError if an option of a search was given."""
+    for name in ("trials", "time_limit"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = name.replace("_", "-")
+            raise UsageError(f"expected --tune with --{option}, which says how long to search. Add it, or leave out --{option}.")
 
 
 def overrides(settings: tuple[str, ...], epochs: int | None) -> dict[str, str]:
