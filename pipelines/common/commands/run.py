@@ -78,8 +78,8 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable; see `run MODEL --help`).")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
 @click.option("--tune", is_flag=True, help="Search hyperparameters first.")
-@click.option("--trials", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="At most so many trials of such a search.")
-@click.option("--time-limit", type=Duration(), default=0.0, metavar="TIME", help="Begin no trial after 90s, 10m or 1h of it.  [default: none]")
+@click.option("--trials", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="At most so many trials of a search.")
+@click.option("--time-limit", type=Duration(), default=0.0, metavar="TIME", help="Begin no trial after 90s, 10m, 1h.  [default: none]")
 @click.option("--no-cache", is_flag=True, help="Answer no component from an earlier run.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=42, show_default=True, metavar="N", help="Of all random choices.")
 @json_option
