@@ -79,4 +79,4 @@ def run_fn(fn_args: FnArgs) -> None:
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """Searches hyperparameters (called by TFX's Tuner)."""
-    return tuning.random_search(fn_args, build_model, search_space, LABEL, objective="val_accuracy")
+    return tuning.search(fn_args, build_model, search_space, LABEL, objective="val_accuracy")

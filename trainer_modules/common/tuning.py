@@ -181,6 +181,3 @@ def feature_lists(ranked: Sequence[str]) -> list[str]:
     """What the hyperparameter `features` may be: all columns, or those that lead a ranking, separated by commas."""
     counts = dict.fromkeys(math.ceil(share * len(ranked)) for share in KEPT)
     return [ALL, *(",".join(ranked[:count]) for count in counts if 0 < count < len(ranked))]
-
-
-random_search = search
