@@ -1,6 +1,7 @@
 """What every supervised model must do, as one check: each model's own test names its known rows and calls it."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +34,7 @@ class Case:
         hparams: hyperparameters without randomness during training (no dropout), of a small model.
         label: name of the transformed label.
         complete: whether `transformed` names all transformed features, so that any other is one too many.
+        transform_hparams: names of the hyperparameters that preprocessing takes.
     """
 
     module: ModuleType
@@ -42,11 +44,16 @@ class Case:
     hparams: Mapping[str, Any]
     label: str
     complete: bool = True
+    transform_hparams: Sequence[str] = ()
 
 
 def check_model(case: Case, folder: Path) -> None:
     """Holds a model to the contract of docs/architecture.md; `folder` is empty and takes what the check writes."""
-    transform, schema = analyse(case.module.preprocessing_fn, case.schema, case.examples, folder / "transform")
+    preprocessing_fn = case.module.preprocessing_fn
+    if case.transform_hparams:
+        config = {"hparams": {name: case.hparams[name] for name in case.transform_hparams}}
+        preprocessing_fn = functools.partial(preprocessing_fn, custom_config=config)
+    transform, schema = analyse(preprocessing_fn, case.schema, case.examples, folder / "transform")
     layer = transform.transform_features_layer()
     features = dict(layer(tf.io.parse_example(tf.constant(case.examples), transform.raw_feature_spec())))
     assert set(case.transformed) == set(features) or (not case.complete and set(case.transformed) < set(features))
@@ -71,7 +78,7 @@ def check_preprocessing(features: Mapping[str, tf.Tensor], known: Mapping[str, A
 
 
 def check_one_step(case: Case, rows: Rows) -> keras.Model:
-    """One training step gives a finite loss and moves every weight by a finite amount."""
+    """One training step gives a finite loss and moves every weight by a finite amount, but for those of frozen layers."""
     keras.utils.set_random_seed(1)
     model = case.module.build_model(case.hparams)
     before = [weight.copy() for weight in model.get_weights()]
@@ -79,7 +86,8 @@ def check_one_step(case: Case, rows: Rows) -> keras.Model:
     assert np.all(np.isfinite(loss)), f"loss {loss}"
     for old, new, variable in zip(before, model.get_weights(), model.weights, strict=True):
         assert np.all(np.isfinite(new)), f"{variable.path} is not finite after one step"
-        assert np.any(new != old), f"{variable.path} did not move"
+        frozen = any(variable is weight for layer in model.layers if not layer.trainable for weight in layer.weights)
+        assert np.any(new != old) != frozen, f"{variable.path} {'is frozen and moved' if frozen else 'did not move'}"
     return model
 
 

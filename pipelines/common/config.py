@@ -98,6 +98,9 @@ class ModelConfig:
         class_names: names of the classes in the order of the model's outputs. A classifier without them takes its classes from the
             data: the names of the folders of images, in alphabetical order.
         presets: variants by name.
+        transform_hparams: names of the hyperparameters that preprocessing_fn takes, as custom_config["hparams"].
+        prepare: completes a run's hyperparameters and data, before it begins, with what has to be found, e.g. a file of weights and its
+            checksum.
         version: raised when the meaning of the model's inputs or outputs changes.
     """
 
@@ -113,6 +116,8 @@ class ModelConfig:
     task: str = MULTICLASS
     class_names: tuple[str, ...] = ()
     presets: Mapping[str, Preset] = dataclasses.field(default_factory=dict)
+    transform_hparams: tuple[str, ...] = ()
+    prepare: Callable[[Mapping[str, Any], Data], tuple[dict[str, Any], Data]] | None = None
     version: int = 1
 
     def with_preset(self, name: str) -> ModelConfig:

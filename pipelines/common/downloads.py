@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,10 +34,7 @@ OPENERS: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open}
 
 
 def full_data(dataset: DataSet, console_progress: Progress | None) -> tuple[list[Path], Release]:
-    """The files of the full data and the release they are of, as they are published.
-
-    The first release whose files are all there is taken: those under $DARSENA_DATA go before those in the cache. Where there is
-    none, the first one is downloaded into the cache.
+    """The files of the full data and the release they are of, as they are published: see `released`.
 
     Raises:
         UsageError: the data set has no full data.
@@ -46,20 +43,38 @@ def full_data(dataset: DataSet, console_progress: Progress | None) -> tuple[list
     """
     if not dataset.releases:
         raise UsageError(f"expected --data sample or a path, received full: {dataset.name} has no full data. It takes {dataset.formats}")
+    return released(dataset.name, dataset.releases, console_progress)
+
+
+def released(name: str, releases: Sequence[Release], console_progress: Progress | None) -> tuple[list[Path], Release]:
+    """The files of one of several releases of the same thing, and the release they are of.
+
+    The first release whose files are all there is taken: those under $DARSENA_DATA go before those in the cache. Where there is
+    none, the first one is downloaded into the cache.
+
+    Args:
+        name: of the folder under $DARSENA_DATA and in the cache.
+        releases: at least one; the first can be downloaded.
+        console_progress: told of a download; by default a progress bar shows it.
+
+    Raises:
+        DataRejected: a file under $DARSENA_DATA is not the published one.
+        DarsenaError: the download failed.
+    """
     verified = Verified(cache_folder() / "verified.json")
     own = os.environ.get("DARSENA_DATA")
-    for release in dataset.releases if own else ():
-        found = [there(Path(own or "").resolve() / dataset.name, download.file) for download in release.downloads]
+    for release in releases if own else ():
+        found = [there(Path(own or "").resolve() / name, download.file) for download in release.downloads]
         if all(found):
             files = [file for file in found if file]
             check(files, release.downloads, verified)
             return files, release
-    folder = cache_folder() / dataset.name
-    for release in dataset.releases:
+    folder = cache_folder() / name
+    for release in releases:
         files = [folder / download.file for download in release.downloads]
         if all(verified.holds(file, download.sha256) for file, download in zip(files, release.downloads, strict=True)):
             return files, release
-    release = dataset.releases[0]
+    release = releases[0]
     with contextlib.ExitStack() as stack:
         progress = console_progress or stack.enter_context(progress_bar())
         for download in release.downloads:

@@ -69,11 +69,14 @@ def validate(model: ModelConfig, examples: BaseChannel) -> tuple[CuratedSchema, 
     return schema, statistics, validator, gate
 
 
-def transform(model: ModelConfig, examples: BaseChannel, schema: BaseChannel, gate: AnomalyGate) -> Transform:
+def transform(model: ModelConfig, run: RunConfig, examples: BaseChannel, schema: BaseChannel, gate: AnomalyGate) -> Transform:
     """Full-pass analysis of the training split into a graph from raw features to the model's.
 
     The transformed examples are not written out: the Trainer applies the graph as it reads, which costs less than a copy.
     """
+    config: dict[str, Any] = {"code_fingerprint": training_fingerprint(model)}
+    if model.transform_hparams:
+        config["hparams"] = {name: run.hparams[name] for name in model.transform_hparams}
     node = Transform(
         examples,
         schema,
@@ -81,7 +84,7 @@ def transform(model: ModelConfig, examples: BaseChannel, schema: BaseChannel, ga
         splits_config=transform_pb2.SplitsConfig(analyze=[TRAIN]),
         materialize=False,
         disable_statistics=True,
-        custom_config={"code_fingerprint": training_fingerprint(model)},
+        custom_config=config,
     )
     node.add_upstream_node(gate)
     return node
@@ -193,7 +196,7 @@ def standard_pipeline(model: ModelConfig, run: RunConfig) -> Pipeline:
     examples = example_gen.outputs["examples"]
     schema_gen, statistics, validator, gate = validate(model, examples)
     schema = schema_gen.outputs["schema"]
-    transformer = transform(model, examples, schema, gate)
+    transformer = transform(model, run, examples, schema, gate)
     trainer, search = train(model, run, examples, transformer.outputs["transform_graph"], schema)
     evaluator, beside = evaluate(model, run, examples, schema, trainer.outputs["model"])
     released = release(model, run, examples, trainer, evaluator.outputs["blessing"])

@@ -17,6 +17,7 @@ feature { name: "colour" type: BYTES presence { min_fraction: 1.0 } shape {} }
 feature { name: "weight" type: FLOAT presence { min_fraction: 1.0 } shape {} }
 feature { name: "label" type: INT presence { min_fraction: 1.0 } shape {} not_in_environment: "SERVING" }
 """
+CLASSES = ("cup", "crane", "été")
 COLOURS = ["red", "green", "red", "blue", "red", "green"]
 
 
@@ -64,7 +65,7 @@ def exported(images, tmp_path_factory):
     ]
     model = keras.Model(inputs, keras.layers.Dense(3, name="scores")(keras.layers.Concatenate()(parts)))
     serving = signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
-    signatures.export(model, serving, folder / "model")
+    signatures.export(model, serving, folder / "model", CLASSES)
     layer = transform.transform_features_layer()
     return model, layer, tf.saved_model.load(str(folder / "model")).signatures
 
@@ -93,6 +94,13 @@ def test_named_tensors_enter_where_features_are_decoded(exported, expected, imag
     assert specs == {"image": (tf.uint8, [None, 2, 3]), "colour": (tf.string, [None]), "weight": (tf.float32, [None])}
     got = signature(image=tf.constant(images), colour=tf.constant(COLOURS), weight=tf.range(6, dtype=tf.float32))["scores"]
     np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_top_classes_are_named_the_likeliest_first(exported, expected, images):
+    got = exported[2]["top_classes"](image=tf.constant(images), colour=tf.constant(COLOURS), weight=tf.range(6, dtype=tf.float32))
+    order = np.argsort(-expected, axis=1)
+    assert [[name.decode() for name in names] for names in got["labels"].numpy()] == [[CLASSES[place] for place in row] for row in order]
+    np.testing.assert_allclose(got["scores"], np.take_along_axis(expected, order, axis=1), atol=1e-6)
 
 
 def test_decode_gives_the_inputs_of_serving_default(exported, images):

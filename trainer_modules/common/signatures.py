@@ -5,12 +5,14 @@
     decode            serialized tf.Examples of raw features               -> the inputs of serving_default
     transform         serialized tf.Examples of raw features               -> the inputs of model
     model             the model's own inputs, transformed features         -> the model's output
+    top_classes       the inputs of serving_default                        -> names of the likeliest classes, and their probabilities
+                                                                              (where the classes have names)
 
 Exported with `keras.export.ExportArchive`: `tf.saved_model.save` of a Keras 3 model loads in Python but not in TF Serving.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -24,6 +26,7 @@ from tensorflow_transform.tf_metadata import schema_utils
 from trainer_modules.common.decoding import MARK
 
 SERVING = "SERVING"
+TOP_CLASSES = 5
 Tensors = Mapping[str, tf.Tensor]
 
 
@@ -148,13 +151,14 @@ def depends_on(tensor: tf.Tensor, sources: list[tf.Tensor]) -> bool:
     return False
 
 
-def export(model: keras.Model, serving: ServingTransform, folder: Path | str) -> None:
+def export(model: keras.Model, serving: ServingTransform, folder: Path | str, class_names: Sequence[str] = ()) -> None:
     """Writes the SavedModel.
 
     Args:
         model: a functional model whose inputs are a dict of transformed features; the name of its output layer names the output.
         serving: the Transform graph for serving.
         folder: to write into.
+        class_names: in the order of the model's outputs, if they are probabilities of several classes.
     """
     output = model.output_names[0]
     inputs = {tensor.name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in model.inputs}
@@ -168,6 +172,10 @@ def export(model: keras.Model, serving: ServingTransform, folder: Path | str) ->
     def decode(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return serving.decode(serving.parse(examples))
 
+    def rank(decoded: Tensors) -> dict[str, tf.Tensor]:
+        scores, places = tf.math.top_k(answer(decoded)[output], min(TOP_CLASSES, len(class_names)))
+        return {"labels": tf.gather(tf.constant(list(class_names)), places), "scores": scores}
+
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.track(serving.loaded)
@@ -179,6 +187,8 @@ def export(model: keras.Model, serving: ServingTransform, folder: Path | str) ->
         "transform", lambda examples: renamed(select(model, serving.transform(decode(examples)))), input_signature=examples
     )
     archive.add_endpoint("model", named(ask, inputs))
+    if class_names and model.outputs[0].shape[-1] == len(class_names):
+        archive.add_endpoint("top_classes", named(rank, serving.signature))
     archive.write_out(str(folder), verbose=False)
 
 

@@ -66,8 +66,8 @@ def run(fn_args: FnArgs, build_model: BuildModel, label: str, initialise: Initia
     examples with the in-memory model's answers, which exports are later held to (docs/architecture.md).
 
     Args:
-        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed` and `strategy`, and the best of a search, if
-            there was one, replaces hyperparameters of the same name.
+        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed`, `strategy` and perhaps `class_names`, and the best of a
+            search, if there was one, replaces hyperparameters of the same name.
         build_model: makes the compiled model from hyperparameters.
         label: name of the label among the transformed features.
         initialise: gives a new model weights that it is to start from, e.g. of a file that the hyperparameters name.
@@ -89,7 +89,7 @@ def run(fn_args: FnArgs, build_model: BuildModel, label: str, initialise: Initia
     exported.set_weights(model.get_weights())
     schema = io_utils.parse_pbtxt_file(fn_args.schema_path, schema_pb2.Schema())
     serving = signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
-    signatures.export(exported, serving, fn_args.serving_model_dir)
+    signatures.export(exported, serving, fn_args.serving_model_dir, config.get("class_names", ()))
 
     record = Path(fn_args.model_run_dir)
     record.mkdir(parents=True, exist_ok=True)

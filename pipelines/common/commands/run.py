@@ -105,6 +105,8 @@ def command(
     from pipelines.common.data import resolve_data
 
     found = resolve_data(model.data, data, root)
+    if model.prepare:
+        hparams, found = model.prepare(hparams, found)
     if hparams.get("classes") == 0:
         hparams["classes"] = len(found.class_names)
     run = RunConfig(root=root, data=found, hparams=hparams, preset=preset, cache=not no_cache, **options)
