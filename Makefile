@@ -9,10 +9,10 @@ UV := .build/bootstrap/bin/uv
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --python-platform x86_64-manylinux_2_40 \
 	--custom-compile-command 'make lock'
 
-.PHONY: help setup demo test test-all bench lint lock clean
+.PHONY: help setup demo test test-all bench bench-models lint lock clean
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## Install everything inside the clone (quick when nothing changed)
 	@bash scripts/setup.sh
@@ -28,6 +28,9 @@ test-all: lint  ## All tests
 
 bench: setup  ## The speed table (median of 5)
 	$(BIN)/python benchmarks/bench.py --write docs/benchmarks.md
+
+bench-models: setup  ## Every model on its full data against its reference (hours; resumes)
+	$(BIN)/python -m benchmarks.models --write docs/models.md
 
 lint: setup  ## Ruff and mypy
 	$(BIN)/ruff check .

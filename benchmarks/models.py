@@ -1,0 +1,256 @@
+"""`make bench-models`: every model on its full data against its reference figure.
+
+    python -m benchmarks.models [MODEL[:PRESET] …] [--root bench_root] [--again] [--write docs/models.md]
+
+It takes hours on two cores, and resumes where it stopped: a figure that was measured is kept under the root until `--again`, or
+until the row's hyperparameters or data change. The full data comes from where `darsena run --data full` finds it ($DARSENA_DATA, or
+the download cache); the pictures of the transfer rows from $DARSENA_DATA alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import pictures, references
+from pipelines.common.layout import load_model
+from reporting.evaluation import read_evaluation
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DARSENA = str(REPOSITORY / ".venv/bin/darsena")
+
+Reference = Callable[[dict], float]  # from the record of a run
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A model on its full data, and what it is held to.
+
+    Attributes:
+        name: of the model, with its preset after a colon.
+        metric: of the test split, by TFMA's name; "accepted" for the share of photographs that are answered with an accepted label.
+        about: what the reference is.
+        reference: the figure to reach, or what computes it on the run's own split.
+        at_most: whether a smaller value is better.
+        settings: options of `darsena run`.
+        prepare: makes the data of a model without full data of its own, in a folder; returns its path, for `--data`.
+        reason: of a shortfall that is known.
+    """
+
+    name: str
+    metric: str
+    about: str
+    reference: float | Reference
+    at_most: bool = False
+    settings: tuple[str, ...] = ()
+    prepare: Callable[[Path], Path] | None = None
+    reason: str = ""
+
+
+def least_squares(times: float) -> Reference:
+    """The error of ordinary least squares on the run's split, times a factor."""
+    return lambda record: times * references.least_squares(record)
+
+
+def bag_of_words(classifier: str, metric: str, less: float) -> Reference:
+    """What TF-IDF with a linear classifier reaches on the run's split, less a margin."""
+    return lambda record: references.bag_of_words(record, classifier)[metric] - less
+
+
+ACCURACY, ERROR = "sparse_categorical_accuracy", "root_mean_squared_error"
+# A worse variant of a model comes before the better one: each is compared with what is served.
+ROWS = (
+    Row("mnist_softmax:ftrl", ACCURACY, "published, 10 steps of FTRL", 0.811),
+    Row("mnist_softmax", ACCURACY, "published, SGD", 0.9215),
+    Row("mnist_mlp", ACCURACY, "published", 0.978),
+    Row("mnist_lenet", ACCURACY, "published", 0.992),
+    Row("house_prices:linear", ERROR, "1.02 × ordinary least squares on the same split", least_squares(1.02), at_most=True),
+    Row("house_prices", ERROR, "0.9 × ordinary least squares on the same split", least_squares(0.9), at_most=True),
+    Row("imdb_cnn", "binary_accuracy", "published", 0.884),
+    Row(
+        "sentiment_bilstm",
+        "binary_accuracy",
+        "TF-IDF + logistic regression on the same split, less 0.02",
+        bag_of_words("LogisticRegression", "accuracy", 0.02),
+    ),
+    Row("sms_spam", "f1_score", "F1 of TF-IDF + linear SVM on the same split, less 0.01", bag_of_words("LinearSVC", "f1", 0.01)),
+    Row("image_transfer:classifier", "accepted", "an accepted label for 15 of 15 photographs", 1.0, prepare=pictures.photographs),
+    Row(
+        "image_transfer:transfer",
+        ACCURACY,
+        "5,000 pictures of CIFAR-10 (JPEG copy) at 96×96, frozen features",
+        0.70,
+        prepare=pictures.some_of_cifar10,
+    ),
+    Row(
+        "cifar10_cnn",
+        ACCURACY,
+        "on the original pixels",
+        0.90,
+        settings=("--epochs", "20"),
+        reason="20 epochs, an hour of two cores, on the JPEG copy; the default is 40 epochs",
+    ),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What came of a row; kept as JSON.
+
+    Attributes:
+        key: what the figure depends on.
+        value, low, high: of the metric, with its 95% interval (None for a share of photographs).
+        reference: the figure to reach.
+        verdict: of the run.
+        note: what differs from the original data.
+        examples: in the test split.
+        training_seconds, run_seconds: of the training, and of the whole run.
+        megabytes: of the float32 and the int8 TFLite model.
+        date, commit: when, and of what code.
+    """
+
+    key: dict[str, Any]
+    value: float
+    low: float | None
+    high: float | None
+    reference: float
+    verdict: str
+    note: str
+    examples: int
+    training_seconds: float
+    run_seconds: float
+    megabytes: tuple[float, float] | None
+    date: str
+    commit: str
+
+
+def measure(row: Row, root: Path, again: bool) -> Measured:
+    """The figure of a row: the one that was kept, or that of a run now."""
+    kept = root / "measured" / f"{row.name.replace(':', '-')}.json"
+    name, _, preset = row.name.partition(":")
+    model = load_model(name).with_preset(preset)
+    key: dict[str, Any] = {
+        "hparams": {k: v for k, v in model.hparams.items() if v not in ("", 0, "imagenet")},
+        "settings": list(row.settings),
+    }
+    if kept.is_file() and not again:
+        found = Measured(**json.loads(kept.read_text()))
+        if found.key == key:
+            return found
+    data = str(row.prepare(root / "data")) if row.prepare else "full"
+    command = [
+        DARSENA,
+        "run",
+        name,
+        "--data",
+        data,
+        "--root",
+        str(root),
+        "--json",
+        *row.settings,
+        *(("--preset", preset) if preset else ()),
+    ]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in (0, 3):
+        sys.exit(f"bench-models: {' '.join(command)} ended with {done.returncode}.")
+    measured = describe(row, key, json.loads(done.stdout), root)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(dataclasses.asdict(measured), indent=1))
+    return measured
+
+
+def describe(row: Row, key: dict[str, Any], record: dict, root: Path) -> Measured:
+    """A run as a row of the table."""
+    outputs = {name: Path(uris[0]) for node in record["nodes"] for name, uris in node["outputs"].items()}
+    overall = read_evaluation(outputs["evaluation"]).overall.metrics
+    if row.metric == "accepted":
+        value, low, high = pictures.accepted(record, root), None, None
+    else:
+        value, low, high = dataclasses.astuple(overall[row.metric])
+    exports = {export["name"]: export["bytes"] / 1e6 for export in json.loads((outputs["exports"] / "exports.json").read_text())["exports"]}
+    return Measured(
+        key=key,
+        value=value,
+        low=low,
+        high=high,
+        reference=row.reference if isinstance(row.reference, float) else row.reference(record),
+        verdict=record["verdict"],
+        note=record["config"]["data_note"],
+        examples=int(overall["example_count"].value),
+        training_seconds=json.loads((outputs["model_run"] / "history.json").read_text())["seconds"],
+        run_seconds=record["seconds"],
+        megabytes=(exports["float32"], exports["int8"]) if exports else None,
+        date=str(datetime.date.today()),
+        commit=subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        ).stdout.strip(),
+    )
+
+
+def lines(row: Row, measured: Measured) -> Iterator[str]:
+    """The cells of a row."""
+    met = measured.value <= measured.reference if row.at_most else measured.value >= measured.reference
+    yield f"`{row.name}`" + (f" {' '.join(row.settings)}" if row.settings else "")
+    interval = f" ({number(measured.low)} – {number(measured.high)})" if measured.low is not None and measured.high is not None else ""
+    yield f"{row.metric.replace('_', ' ')} {number(measured.value)}{interval}"
+    yield f"{'≤' if row.at_most else '≥'} {number(measured.reference)}: {row.about}"
+    short = abs(measured.value - measured.reference)
+    yield "yes" if met else f"**no**, by {number(short)}" + (f": {row.reason}" if row.reason else "")
+    yield measured.verdict + (f"; {measured.note}" if measured.note else "")
+    yield f"{measured.examples:,}"
+    yield f"{measured.training_seconds:,.0f} s of {measured.run_seconds:,.0f} s"
+    yield "–" if measured.megabytes is None else f"{measured.megabytes[0]:.2f} / {measured.megabytes[1]:.2f}"
+    yield f"{measured.date}, {measured.commit}"
+
+
+def number(value: float | None) -> str:
+    """A metric or an error in dollars."""
+    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4f}"
+
+
+COLUMNS = (
+    "model",
+    "test split, with 95% interval",
+    "reference",
+    "met",
+    "verdict",
+    "test examples",
+    "training, of the whole run",
+    "TFLite float32 / int8, MB",
+    "measured, at commit",
+)
+
+
+def main() -> None:
+    """The command line, see the head of this module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="MODEL[:PRESET]", help="rows to measure; all by default")
+    parser.add_argument("--root", type=Path, default=Path("bench_root"))
+    parser.add_argument("--again", action="store_true", help="measure also what was measured before")
+    parser.add_argument("--write", type=Path, help="write the table, if all rows were measured, to this file too")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - {row.name for row in ROWS}
+    if unknown:
+        parser.error(f"expected rows of {', '.join(row.name for row in ROWS)}, received {', '.join(sorted(unknown))}")
+    chosen = [row for row in ROWS if not arguments.names or row.name in arguments.names]
+    table = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+    for row in chosen:
+        table.append(f"| {' | '.join(lines(row, measure(row, arguments.root.absolute(), arguments.again)))} |")
+        print(table[-1], flush=True)
+    if arguments.write and len(chosen) == len(ROWS):
+        about = f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}, no GPU"
+        head = "# Models on their full data\n\n`make bench-models`; seed 42; " + about + ".\n\n"
+        arguments.write.write_text(head + "\n".join(table) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""What other libraries reach on the very split of a run: the figures that models are held to, computed by scikit-learn.
+
+    python benchmarks/references.py RUN.json    the figures for a run's record (<root>/runs/<model>/<run id>/run.json)
+
+Both train on the run's training split alone and are measured on its test split.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+Reference = Callable[[dict], float]  # from the record of a run
+Columns = dict[str, list[Any]]
+
+
+def read_split(record: dict, split: str) -> Columns:
+    """The rows of a split of a run, as columns; None for a missing value."""
+    (examples,) = next(node["outputs"]["examples"] for node in record["nodes"] if "examples" in node["outputs"])
+    files = sorted(str(path) for path in (Path(examples) / f"Split-{split}").iterdir())
+    rows = [tf.train.Example.FromString(example).features.feature for example in tf.data.TFRecordDataset(files).as_numpy_iterator()]
+    names = sorted({name for row in rows for name in row})
+    return {name: [value(row[name]) if name in row else None for row in rows] for name in names}
+
+
+def value(feature: tf.train.Feature) -> Any:
+    """The one value of a feature."""
+    found = getattr(feature, feature.WhichOneof("kind")).value[0]
+    return found.decode() if isinstance(found, bytes) else found
+
+
+def least_squares(record: dict) -> float:
+    """RMSE of ordinary least squares on the columns as they are: numbers with their median where one is missing, texts one-hot."""
+    import pandas as pd
+    from sklearn.compose import make_column_selector, make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LinearRegression
+    from sklearn.metrics import root_mean_squared_error
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    train, test = (pd.DataFrame(read_split(record, split)) for split in ("train", "test"))
+    label = record["label"]
+    columns = make_column_transformer(
+        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), make_column_selector(dtype_include=np.number)),
+        (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_exclude=np.number)),
+    )
+    model = make_pipeline(columns, LinearRegression()).fit(train.drop(columns=label), train[label])
+    return float(root_mean_squared_error(test[label], model.predict(test.drop(columns=label))))
+
+
+def bag_of_words(record: dict, classifier: str, text: str = "text") -> dict[str, float]:
+    """Accuracy, F1, precision and recall of TF-IDF of single words with a linear classifier, all with scikit-learn's defaults.
+
+    Args:
+        record: of a run.
+        classifier: "LogisticRegression" or "LinearSVC".
+        text: the feature that holds the text.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+    from sklearn.svm import LinearSVC
+
+    train, test = read_split(record, "train"), read_split(record, "test")
+    label = record["label"]
+    vectors = TfidfVectorizer()
+    model = {"LogisticRegression": LogisticRegression, "LinearSVC": LinearSVC}[classifier]()
+    model.fit(vectors.fit_transform(train[text]), train[label])
+    answers = model.predict(vectors.transform(test[text]))
+    measures = {"accuracy": accuracy_score, "f1": f1_score, "precision": precision_score, "recall": recall_score}
+    return {name: float(measure(test[label], answers)) for name, measure in measures.items()}
+
+
+def main() -> None:
+    """The command line, see the head of this module."""
+    record = json.loads(Path(sys.argv[1]).read_text())
+    if record["class_names"]:
+        found = {classifier: bag_of_words(record, classifier) for classifier in ("LogisticRegression", "LinearSVC")}
+    else:
+        found = {"LinearRegression": {"rmse": least_squares(record)}}
+    print(json.dumps({"model": record["model"], "run": record["run_id"], **found}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
