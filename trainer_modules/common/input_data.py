@@ -5,12 +5,14 @@ tf.data pipeline over TFRecord files does, and faster than `fit` on arrays (docs
 """
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
-PARSE_BATCH = 4096
+# Of examples that are parsed and transformed at once: at most so many, and so many bytes of transformed features.
+PARSE_ROWS, PARSE_BYTES = 4096, 64 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,23 +53,37 @@ def read_examples(patterns: Sequence[str], limit: int | None = None) -> tf.data.
     return dataset if limit is None else dataset.take(limit)
 
 
-def load_rows(patterns: Sequence[str], transform: tft.TFTransformOutput, label: str) -> Rows:
+def load_rows(patterns: Sequence[str], transform: tft.TFTransformOutput, label: str, dtypes: Mapping[str, str] | None = None) -> Rows:
     """Parses and transforms a whole split into memory.
 
     Args:
         patterns: globs of its TFRecord files.
         transform: the Transform component's output.
         label: name of the transformed label.
+        dtypes: types to keep transformed features in, by name, where these take less memory, as "uint8" for whole pixels: Transform
+            knows float32, int64 and string only.
 
     Returns:
         The rows, in file order.
     """
     spec = transform.raw_feature_spec()
     layer = transform.transform_features_layer()
-    batches = list(read_examples(patterns).batch(PARSE_BATCH).map(lambda batch: layer(tf.io.parse_example(batch, spec))))
+
+    def load(batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = dict(layer(tf.io.parse_example(batch, spec)))
+        return features | {name: tf.cast(features[name], dtype) for name, dtype in (dtypes or {}).items()}
+
+    batches = list(read_examples(patterns).batch(parse_batch(transform)).map(load))
     columns = {name: tf.concat([batch[name] for batch in batches], axis=0) for name in batches[0]}
     labels = tf.reshape(columns.pop(label), [-1])
     return Rows(columns, labels, int(labels.shape[0]))
+
+
+def parse_batch(transform: tft.TFTransformOutput) -> int:
+    """How many examples are parsed and transformed at once."""
+    shapes = [feature.shape for feature in transform.transformed_feature_spec().values() if isinstance(feature, tf.io.FixedLenFeature)]
+    row_bytes = 4 * sum(math.prod(shape) for shape in shapes)
+    return max(1, min(PARSE_ROWS, PARSE_BYTES // max(1, row_bytes)))
 
 
 def shuffled_batches(rows: Rows, batch_size: int, seed: int, epochs: int, most_steps: int = 0) -> tf.data.Dataset:

@@ -219,5 +219,5 @@ def argument_name(feature: str) -> str:
 
 
 def select(model: keras.Model, features: Tensors) -> dict[str, tf.Tensor]:
-    """The features that are inputs of the model."""
-    return {tensor.name: features[tensor.name] for tensor in model.inputs}
+    """The features that are inputs of the model, in its inputs' types."""
+    return {tensor.name: tf.cast(features[tensor.name], tensor.dtype) for tensor in model.inputs}

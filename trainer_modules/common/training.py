@@ -59,7 +59,14 @@ class Fit(Protocol):
     ) -> tuple[keras.Model, History]: ...
 
 
-def run(fn_args: FnArgs, build_model: BuildModel, label: str, initialise: Initialise | None = None, learn: Fit | None = None) -> None:
+def run(
+    fn_args: FnArgs,
+    build_model: BuildModel,
+    label: str,
+    initialise: Initialise | None = None,
+    learn: Fit | None = None,
+    dtypes: Mapping[str, str] | None = None,
+) -> None:
     """What a model's run_fn does: trains, exports, and records how it went.
 
     Writes the SavedModel to `fn_args.serving_model_dir`, and to `fn_args.model_run_dir` `history.json` and `golden/`: raw
@@ -72,12 +79,13 @@ def run(fn_args: FnArgs, build_model: BuildModel, label: str, initialise: Initia
         label: name of the label among the transformed features.
         initialise: gives a new model weights that it is to start from, e.g. of a file that the hyperparameters name.
         learn: trains the model where `fit` would not do.
+        dtypes: see load_rows.
     """
     config = fn_args.custom_config
     hparams = dict(config["hparams"]) | tuned_values(fn_args.hyperparameters)
     transform = tft.TFTransformOutput(fn_args.transform_output)
-    train = load_rows(fn_args.train_files, transform, label)
-    validation = load_rows(fn_args.eval_files, transform, label)
+    train = load_rows(fn_args.train_files, transform, label, dtypes)
+    validation = load_rows(fn_args.eval_files, transform, label, dtypes)
 
     model, history = (learn or fit)(
         build_model, hparams, train, validation, seed=config["seed"], strategy=config["strategy"], initialise=initialise

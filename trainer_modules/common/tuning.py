@@ -6,7 +6,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +118,7 @@ def search(
     rank: Rank | None = None,
     initialise: Initialise | None = None,
     learn: Fit | None = None,
+    dtypes: Mapping[str, str] | None = None,
 ) -> TunerFnResult:
     """What a model's tuner_fn does: searches its space, training on the training split and scoring on the validation split.
 
@@ -133,6 +134,7 @@ def search(
             hyperparameter `features` is searched too: all columns, or those that lead the ranking.
         initialise: as training.run takes it.
         learn: as training.run takes it.
+        dtypes: as training.run takes them.
 
     Returns:
         What TFX's Tuner runs.
@@ -141,8 +143,8 @@ def search(
 
     config = fn_args.custom_config
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    train = load_rows(fn_args.train_files, transform, label)
-    validation = load_rows(fn_args.eval_files, transform, label)
+    train = load_rows(fn_args.train_files, transform, label, dtypes)
+    validation = load_rows(fn_args.eval_files, transform, label, dtypes)
     ranking = rank(train, config["seed"]) if rank else ()
     lists = feature_lists([column for column, _ in ranking])
 
