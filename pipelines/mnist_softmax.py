@@ -30,15 +30,15 @@ MODEL = ModelConfig(
         "steps_per_epoch": 0,
         "epochs": 200,
     },
-    gates=(Gate("SparseCategoricalAccuracy", sample=0.84, full=0.92, tolerance=0.005),),
+    gates=(Gate("SparseCategoricalAccuracy", sample=0.85, full=0.92, tolerance=0.005),),
     slices=("label",),
     class_names=tuple(str(digit) for digit in range(10)),
     presets={
         "ftrl": Preset(
             description="ten steps of the FTRL-proximal optimizer with batches of 100",
-            hparams={"optimizer": "ftrl", "learning_rate": 0.2, "batch_size": 100, "steps_per_epoch": 10, "epochs": 1},
+            hparams={"optimizer": "ftrl", "learning_rate": 0.05, "batch_size": 100, "steps_per_epoch": 10, "epochs": 1},
             reference="test accuracy 81.1% on MNIST after 10 steps of 100",
-            gates=(Gate("SparseCategoricalAccuracy", sample=0.7, full=0.78, tolerance=0.02),),
+            gates=(Gate("SparseCategoricalAccuracy", sample=0.7, full=0.77, tolerance=0.02),),
         )
     },
 )

@@ -3,7 +3,7 @@
 SGD on cross-entropy, 200 epochs of batch 128 (A. Gulli, A. Kapoor and S. Pal, "Deep Learning with TensorFlow 2 and Keras",
 chapter 1: 92.15% on MNIST's test set). The preset `ftrl` is the same regression as TensorFlow's LinearClassifier trains it, with the
 FTRL-proximal optimizer (H. B. McMahan et al., "Ad Click Prediction: a View from the Trenches", 2013), and only for 10 steps of 100
-images: 81.1%.
+images: 81.1%. What ten steps reach depends on which thousand images they see: 82.4% on average of 24 draws, from 78.3% to 85.0%.
 
     darsena run mnist_softmax                            5,000 real digits
     darsena run mnist_softmax --data full                MNIST, 60,000 + 10,000
@@ -29,7 +29,10 @@ IMAGE = "image"
 LABEL = "label"
 SHAPE = (28, 28)
 CLASSES = 10
-OPTIMIZERS = {"sgd": keras.optimizers.SGD, "ftrl": keras.optimizers.Ftrl}
+# LinearClassifier sums the loss over a batch, where Keras takes its mean. With gradients a hundredth as large, FTRL takes the same
+# steps if its sums of squared gradients start at a ten-thousandth of the usual 0.1; from 0.1, ten steps reach 78% at best on average.
+FTRL_START = 1e-5
+OPTIMIZERS = ("sgd", "ftrl")
 
 
 def preprocessing_fn(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -68,7 +71,10 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
         name="probabilities",
     )
     model = keras.Model({IMAGE: image}, output(keras.layers.Flatten()(image)))
-    optimizer = OPTIMIZERS[hparams["optimizer"]](hparams["learning_rate"])
+    if hparams["optimizer"] == "sgd":
+        optimizer = keras.optimizers.SGD(hparams["learning_rate"])
+    else:
+        optimizer = keras.optimizers.Ftrl(hparams["learning_rate"], initial_accumulator_value=FTRL_START)
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 

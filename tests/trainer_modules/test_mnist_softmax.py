@@ -28,7 +28,7 @@ def test_it_is_one_layer_on_pixels():
 def test_the_preset_is_ten_steps_of_ftrl():
     assert FTRL.hparams == MODEL.hparams | {
         "optimizer": "ftrl",
-        "learning_rate": 0.2,
+        "learning_rate": 0.05,
         "batch_size": 100,
         "steps_per_epoch": 10,
         "epochs": 1,
@@ -48,6 +48,15 @@ def test_the_first_step_of_sgd_is_the_known_one():
     np.testing.assert_allclose(kernel[1], expected, rtol=1e-6)
     np.testing.assert_allclose(bias, expected, rtol=1e-6)
     assert not np.any(np.delete(kernel, 1, axis=0))
+
+
+def test_ftrl_steps_as_where_the_loss_is_summed_over_a_batch_of_a_hundred():
+    model = mnist_softmax.build_model({**FTRL.hparams, "learning_rate": 0.5})
+    images, labels = np.zeros((100, 28, 28), np.float32), np.full(100, 3)
+    model.train_on_batch({"image": images}, tf.constant(labels))
+    gradient = 100 * (0.1 - (np.arange(10) == 3))
+    # The first step of FTRL (McMahan et al., 2013), from sums of squares of 0.1.
+    np.testing.assert_allclose(model.get_weights()[1], -0.5 * gradient / np.sqrt(0.1 + gradient**2), rtol=1e-5)
 
 
 def test_l2_is_in_the_loss():
