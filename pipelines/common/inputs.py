@@ -15,11 +15,12 @@ import numpy as np
 
 from components.errors import DataRejected
 from components.names import feature_name
+from components.table_example_gen.layout import NO_NUMBER
 from pipelines.common.errors import UsageError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
 ARRAYS = (".npy", ".npz")
-ROWS = (".json", ".csv", ".txt")
+ROWS = (".json", ".csv", ".tsv", ".txt")
 CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -41,15 +42,16 @@ class Input:
         return f"{self.name}: {self.dtype} {list(self.shape)}"
 
 
-def read_inputs(path: Path, inputs: list[Input]) -> dict[str, np.ndarray]:
+def read_inputs(path: Path, inputs: list[Input], delimiter: str = ",") -> dict[str, np.ndarray]:
     """The examples of one file.
 
     Args:
         path: an image (one example); .npy or .npz (one example or a batch); .json (a list of rows, or TF Serving's
-            {"instances": rows}, each row an object by input name, or the bare value of the only input); .csv (a header of input
-            names, one row per example); .txt (one text per line). Rows may hold more than the inputs, a label say. An empty cell or null
-            is a missing value.
+            {"instances": rows}, each row an object by input name, or the bare value of the only input); .csv or .tsv (a header of
+            input names, one row per example); .txt (one text per line). Rows may hold more than the inputs, a label say. An empty
+            cell or null is a missing value, and of numbers also NA or nan.
         inputs: what the model takes.
+        delimiter: of .csv files.
 
     Returns:
         Arrays by input name, [N, *shape].
@@ -66,9 +68,10 @@ def read_inputs(path: Path, inputs: list[Input]) -> dict[str, np.ndarray]:
             found = read_arrays(path, inputs)
         elif kind == ".json":
             found = columns(json.loads(path.read_text()), inputs, path)
-        elif kind == ".csv":
+        elif kind in (".csv", ".tsv"):
+            form: dict[str, Any] = {"delimiter": delimiter} if kind == ".csv" else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
             with path.open(newline="", encoding="utf-8-sig") as file:
-                found = columns(list(csv.DictReader(file)), inputs, path)
+                found = columns(list(csv.DictReader(file, **form)), inputs, path)
         elif kind == ".txt":
             lines = path.read_text(encoding="utf-8-sig").split("\n")
             found = columns([line for line in lines if line], inputs, path)
@@ -164,7 +167,7 @@ def batch(values: Any, wanted: Input, path: Path) -> np.ndarray:
         DataRejected: the shape differs, or a value does not fit the type.
     """
     if isinstance(values, list):
-        values = [missing(wanted) if value is None or (value == "" and wanted.dtype != "object") else value for value in values]
+        values = [missing(wanted) if is_missing(value, wanted) else value for value in values]
     try:
         given = np.asarray(values)
         array = given.astype(wanted.dtype)
@@ -178,6 +181,11 @@ def batch(values: Any, wanted: Input, path: Path) -> np.ndarray:
         size = list(array.shape[1:]) if array.ndim == len(wanted.shape) + 1 else list(array.shape)
         raise DataRejected(f"expected {wanted} in {path}, received the shape {size}. Bring the data to the expected shape first.")
     return array
+
+
+def is_missing(value: Any, wanted: Input) -> bool:
+    """Whether a value says that there is none, as the rows that a model learns from say it."""
+    return value is None or (isinstance(value, str) and wanted.dtype != "object" and value.strip().lower() in NO_NUMBER)
 
 
 def missing(wanted: Input) -> Any:

@@ -122,6 +122,14 @@ def test_a_text_per_line_for_the_only_input(file):
     assert batch["text"].tolist() == ["good, really", "bad\u2028one"]
 
 
+def test_rows_have_the_delimiter_and_the_missing_values_that_a_model_learned_from(file):
+    batch = read_inputs(file("a.csv", 'rooms;income;place\n3;NA;"s;a"\n4; nan ;NA\n'), ROW, ";")
+    np.testing.assert_array_equal(batch["income"], np.float32([np.nan, np.nan]))
+    assert list(batch["place"]) == ["s;a", "NA"]
+    tabs = read_inputs(file("a.tsv", 'rooms\tincome\tplace\n3\t1.5\t"sea\n'), ROW)
+    assert (tabs["income"][0], tabs["place"][0]) == (1.5, '"sea')
+
+
 def test_rows_of_csv(file):
     batch = read_inputs(file("a.csv", "place,rooms,income\nsea,3,1.5\n"), ROW)
     assert {name: values.tolist() for name, values in batch.items()} == {"rooms": [3], "income": [1.5], "place": ["sea"]}

@@ -131,7 +131,7 @@ def test_the_code_is_as_ruff_wants_it(darsena, repository, tmp_path, label, opti
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["my_homes"], 2, "expected --csv FILE or --images FOLDER"),
+        (["my_homes"], 2, "expected either --csv FILE or --images FOLDER, received neither"),
         (["my_homes", "--csv", "{csv}"], 2, "expected --label COLUMN with --csv"),
         (["my_homes", "--csv", "{csv}", "--label", "Prise"], 2, "received 'Prise'. Did you mean 'price'?"),
         (["my_homes", "--csv", "{csv}", "--label", "price", "--text", "remarks"], 2, "Did you mean 'remark'?"),

@@ -13,6 +13,8 @@ from pipelines.common.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pipelines.common.scaffold.draft import Draft
+
 EXAMPLES = (
     "darsena new my_prices --csv sales.csv --label price",
     "darsena new my_mails --csv mails.csv --label urgent --text message",
@@ -51,27 +53,12 @@ def command(
     Looks at the data, tells what the model will do with each column, and writes the model's five files. The data is copied under the
     root. Then `darsena run NAME` trains, gates and pushes it. On an error nothing is written.
     """
-    if (table is None) == (images is None):
-        raise UsageError(
-            "expected either --csv FILE or --images FOLDER, received both." if table else "expected --csv FILE or --images FOLDER."
-        )
-    if images is not None and (label or text or task != "auto"):
-        raise UsageError("expected no --label, --text or --task with --images: the folders are the classes.")
-    if table is not None and not label:
-        raise UsageError(f"expected --label COLUMN with --csv: the column of {table} to learn.")
     from pipelines.common.scaffold.draft import write_draft
     from pipelines.common.scaffold.names import REPOSITORY, check_name
 
     data = root.resolve() / "data" / f"{name}-sample"
     check_name(name, REPOSITORY, data)
-    if table is not None:
-        from pipelines.common.scaffold.rows import draft_of_rows
-
-        draft = draft_of_rows(name, table, str(label), task, text)
-    else:
-        from pipelines.common.scaffold.pictures import draft_of_pictures
-
-        draft = draft_of_pictures(name, images)
+    draft = draft_of(name, table, label, task, text, images)
     written = write_draft(draft, REPOSITORY, data)
     if as_json:
         print_json({"name": name, **draft.review, "written": [str(path) for path in written]})
@@ -81,6 +68,28 @@ def command(
     for path in written:
         say(screen, f"wrote  {path}")
     say(screen, f"next   darsena run {name}" + (f" --root {root}" if root != Path("darsena_root").absolute() else ""))
+
+
+def draft_of(name: str, table: Path | None, label: str | None, task: str, text: str | None, images: Path | None) -> Draft:
+    """The model of what the options name.
+
+    Raises:
+        UsageError: they name nothing, or too much, or what is not in the data.
+        DataRejected: the data is damaged, or there is nothing in it to learn.
+    """
+    if table is not None and images is None:
+        if not label:
+            raise UsageError(f"expected --label COLUMN with --csv: the column of {table} to learn.")
+        from pipelines.common.scaffold.rows import draft_of_rows
+
+        return draft_of_rows(name, table, label, task, text)
+    if images is not None and table is None:
+        if label or text or task != "auto":
+            raise UsageError("expected no --label, --text or --task with --images: the folders are the classes.")
+        from pipelines.common.scaffold.pictures import draft_of_pictures
+
+        return draft_of_pictures(name, images)
+    raise UsageError(f"expected either --csv FILE or --images FOLDER, received {'both' if table else 'neither'}.")
 
 
 def show_rows(screen: Console, review: dict[str, Any]) -> None:

@@ -87,8 +87,9 @@ def ask(model: ModelConfig, files: tuple[Path, ...], server: str | None, by_grpc
         signatures = client.metadata(model.name)
         inputs = model_inputs(signatures, model.name)
         names_classes = not model.class_names and TOP_CLASSES in signatures
+        delimiter = model.data.table.delimiter if model.data.table else ","
         for path in files:
-            rows = read_inputs(path, inputs)
+            rows = read_inputs(path, inputs, delimiter)
             labels = client.predict(model.name, rows, TOP_CLASSES) if names_classes else {}
             answers += describe(model, path, client.predict(model.name, rows), labels)
     except ServingError as error:

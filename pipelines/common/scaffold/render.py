@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.common.config import REGRESSION
+from pipelines.common.config import BINARY, MULTICLASS, REGRESSION
 from pipelines.common.scaffold.inspection import CATEGORY, DATE, DROPPED, MOST_CATEGORIES, NUMBER, TEXT, Column
 from pipelines.common.scaffold.target import Baseline, Target, rounded
 from pipelines.common.scaffold.texts import listed, quoted, render_all, shown, table_row
@@ -18,7 +18,12 @@ from reporting import formats
 MOST_NAMED = 100
 SLICES, MOST_SLICED = 2, 10
 STEPS = 3000
-# What a search looks at on the validation split.
+# What a model gives, and what a search looks at on the validation split.
+OUTPUTS = {
+    REGRESSION: "`prediction`, float32 [N, 1], in the label's unit",
+    BINARY: "`probability`, float32 [N, 1], of the second class",
+    MULTICLASS: "`probabilities`, float32 [N, {}]",
+}
 OBJECTIVES = {
     "RootMeanSquaredError": "val_rmse",
     "AUC": "val_auc",
@@ -81,6 +86,7 @@ def render(plan: Plan) -> dict[str, str]:
         "kinds": sorted({code.split("(")[0] for code in codes}),
         "hparams": hparams(plan),
         "slices": slices(plan),
+        "output": OUTPUTS[plan.target.task].format(len(plan.target.class_names)),
         "objective": OBJECTIVES[plan.baseline.gate.metric],
     }
     return render_all("table", plan.name, given)
