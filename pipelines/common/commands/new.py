@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pipelines.common.scaffold.draft import Draft
 
 EXAMPLES = (
-    "darsena new my_prices --csv sales.csv --label price",
-    "darsena new my_mails --csv mails.csv --label urgent --text message",
-    "darsena new my_pictures --images folder",
+    "darsena new NAME --csv sales.csv --label price",
+    "darsena new NAME --csv mails.csv --label urgent --text message",
+    "darsena new NAME --images folder",
 )
 
 
