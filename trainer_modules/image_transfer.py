@@ -114,10 +114,10 @@ def search_space(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains and exports (called by TFX's Trainer)."""
-    training.run(fn_args, build_model, LABEL, initialise=initialise, learn=transfer.fit, dtypes=PIXELS)
+    training.run(fn_args, build_model, LABEL, initialise=initialise, learn=transfer.learn, dtypes=PIXELS)
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """Searches hyperparameters of a new head, on features that are computed once (called by TFX's Tuner)."""
-    learn = functools.partial(transfer.fit, initialise=initialise, memory={})
+    learn = functools.partial(transfer.learn, initialise=initialise, memory={})
     return tuning.search(fn_args, build_model, search_space, LABEL, objective="val_accuracy", learn=learn)

@@ -110,7 +110,7 @@ def test_pixels_are_scaled_as_the_network_was_trained(name):
 
 def test_cached_features_teach_the_head_what_the_whole_model_would_learn():
     whole, one = training.fit(image_transfer.build_model, VGG, rows(), rows(), seed=4)
-    model, two = transfer.fit(image_transfer.build_model, VGG, rows(), rows(), seed=4)
+    model, two = transfer.learn(image_transfer.build_model, VGG, rows(), rows(), seed=4)
     for a, b, variable in zip(whole.get_weights(), model.get_weights(), whole.weights, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5, err_msg=variable.path)
     assert two["metrics"]["val_loss"] == pytest.approx(one["metrics"]["val_loss"], abs=1e-4)
@@ -122,7 +122,7 @@ def test_features_are_remembered_for_the_same_rows_and_weights(monkeypatch):
     train, validation, memory = rows(), rows(12), {}
 
     def learn(seed, **others):
-        transfer.fit(image_transfer.build_model, {**VGG, "epochs": 1, **others}, train, validation, seed=seed, memory=memory)
+        transfer.learn(image_transfer.build_model, {**VGG, "epochs": 1, **others}, train, validation, seed=seed, memory=memory)
         return len(computed)
 
     assert [learn(1), learn(1, head_units=4), learn(1, learning_rate=0.1)] == [2, 2, 2]
@@ -134,8 +134,8 @@ def test_features_are_remembered_for_the_same_rows_and_weights(monkeypatch):
 
 def test_fine_tuning_moves_the_last_layers():
     hparams = {**VGG, "fine_tune_epochs": 1, "fine_tune_layers": 2, "fine_tune_rate": 1e-3}
-    frozen, _ = transfer.fit(image_transfer.build_model, {**hparams, "fine_tune_epochs": 0}, rows(), rows(), seed=4)
-    model, history = transfer.fit(image_transfer.build_model, hparams, rows(), rows(), seed=4)
+    frozen, _ = transfer.learn(image_transfer.build_model, {**hparams, "fine_tune_epochs": 0}, rows(), rows(), seed=4)
+    model, history = transfer.learn(image_transfer.build_model, hparams, rows(), rows(), seed=4)
     before, after = (weights_of(backbones.backbone_of(each)) for each in (frozen, model))
     moved = [name for name, weights in after.items() if any(np.any(a != b) for a, b in zip(weights, before[name], strict=True))]
     assert moved == ["block5_conv2", "block5_conv3"]
@@ -189,7 +189,7 @@ def test_the_classifier_is_exported_as_it_is(classifier, tmp_path):
     file = tmp_path / "all.weights.h5"
     classifier.save_weights(file)
     hparams = {**SMALL, "head": "imagenet", "classes": 1000, "weights": str(file), "weights_sha256": sha256(file)}
-    model, history = transfer.fit(image_transfer.build_model, hparams, rows(), rows(), seed=1, initialise=image_transfer.initialise)
+    model, history = transfer.learn(image_transfer.build_model, hparams, rows(), rows(), seed=1, initialise=image_transfer.initialise)
     assert not model.trainable_weights
     assert_same(backbones.backbone_of(model), classifier)
     assert history["epochs"] == 0

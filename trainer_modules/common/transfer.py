@@ -24,7 +24,7 @@ FEATURES = "features"
 Memory = dict[str, tuple[tuple[Rows, Rows], tuple[Rows, Rows]]]
 
 
-def fit(
+def learn(
     build_model: training.BuildModel,
     hparams: training.Hparams,
     train: Rows,
