@@ -101,6 +101,8 @@ class ModelConfig:
         transform_hparams: names of the hyperparameters that preprocessing_fn takes, as custom_config["hparams"].
         prepare: completes a run's hyperparameters and data, before it begins, with what has to be found, e.g. a file of weights and its
             checksum.
+        export_bounds: how far TFLite exports may be from the trained model, where this is not the exporter's default: `float32_diff`,
+            `float16_diff`, `int8_agreement` or `int8_diff`, see components/tflite_exporter.
         version: raised when the meaning of the model's inputs or outputs changes.
     """
 
@@ -118,6 +120,7 @@ class ModelConfig:
     presets: Mapping[str, Preset] = dataclasses.field(default_factory=dict)
     transform_hparams: tuple[str, ...] = ()
     prepare: Callable[[Mapping[str, Any], Data], tuple[dict[str, Any], Data]] | None = None
+    export_bounds: Mapping[str, float] = dataclasses.field(default_factory=dict)
     version: int = 1
 
     def with_preset(self, name: str) -> ModelConfig:

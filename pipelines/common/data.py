@@ -150,7 +150,9 @@ def sample_folder(dataset: DataSet, root: Path) -> Path:
             fresh = Path(temporary) / folder.name
             fresh.mkdir()
             dataset.write_sample(fresh)
-            for path in fresh.iterdir():
+            for path in fresh.rglob("*"):
+                if not path.is_file():
+                    continue
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
             with contextlib.suppress(FileExistsError):

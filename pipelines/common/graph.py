@@ -31,6 +31,7 @@ from components.serving_validator.component import ServingValidator
 from components.splits import TEST, TRAIN, VALIDATION
 from components.table_example_gen.component import TableExampleGen
 from components.tflite_exporter.component import TFLiteExporter
+from components.tflite_exporter.executor import Bounds
 from components.tuner.component import Tuner
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.eval_config import eval_config
@@ -161,6 +162,7 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         model_run=trainer.outputs["model_run"],
         examples=examples,
         blessing=blessing,
+        bounds=Bounds(**model.export_bounds),
         code_fingerprint=component_fingerprint("tflite_exporter"),
     )
     validator = ServingValidator(
