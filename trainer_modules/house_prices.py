@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from trainer_modules.common import tabular, tabular_model, training, tuning
+from trainer_modules.common.mutual_information import ranking
 from trainer_modules.common.tabular import Category, Cross, Number
 
 if TYPE_CHECKING:
@@ -34,18 +35,41 @@ COLUMNS = (
 
 
 def preprocessing_fn(inputs: Mapping[str, tabular.Raw]) -> dict[str, tf.Tensor]:
+    """Raw features to what the model takes and what it learns.
+
+    Args:
+        inputs: the columns, float32 [N], except `total_bedrooms`, which may be missing, sparse [N, at most 1], and
+            `ocean_proximity`, string [N]; and `median_house_value`, float32 [N].
+
+    Returns:
+        Every form of every column (see tabular.py); `median_house_value`, float32 [N], in dollars.
+    """
     return {**tabular.transform(inputs, COLUMNS), LABEL: inputs[LABEL]}
 
 
 def build_model(hparams: Mapping[str, Any]) -> keras.Model:
+    """The compiled network.
+
+    Args:
+        hparams: see tabular_model.py.
+
+    Returns:
+        A model from the transformed features that the hyperparameters choose to `prediction`, float32 [N, 1], in dollars.
+    """
     return tabular_model.build_model(COLUMNS, hparams, tabular_model.REGRESSION)
 
 
 def search_space(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-    """Hyperparameters that a search may set, each with its range."""
+    """Hyperparameters that a search may set, each with its range; `features` is searched too, by `tuner_fn`."""
     return tabular_model.search_space(hp, COLUMNS)
 
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains and exports (called by TFX's Trainer)."""
     training.run(fn_args, build_model, LABEL)
+
+
+def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
+    """Searches columns and hyperparameters (called by TFX's Tuner)."""
+    rank = ranking(COLUMNS, tabular_model.REGRESSION)
+    return tuning.search(fn_args, build_model, search_space, LABEL, objective="val_rmse", rank=rank)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainer_modules.common.input_data import Rows
-from trainer_modules.common.tabular import Category, Column, Date, Number
+from trainer_modules.common.tabular import Category, Column, Date, Number, Text
 from trainer_modules.common.tabular_model import REGRESSION
+from trainer_modules.common.text import RESERVED
 from trainer_modules.common.tuning import Rank, Ranking
 
-MOST_ROWS = 4000
+MOST_ROWS, WORDS = 4000, 30
 
 
 def ranking(columns: Sequence[Column], task: str) -> Rank:
@@ -33,7 +34,8 @@ def mutual_information(columns: Sequence[Column], task: str, rows: Rows, seed: i
 
     Estimated from the distances of nearest neighbours (A. Kraskov, H. Stögbauer and P. Grassberger, "Estimating Mutual
     Information", and B. C. Ross, "Mutual Information between Discrete and Continuous Data Sets", as scikit-learn has them) on at
-    most MOST_ROWS rows. A column that is several features, such as the parts of a date, counts with the one that tells most.
+    most MOST_ROWS rows. A column that is several features counts with the one that tells most: the parts of a date, or of a text
+    whether each of its WORDS most frequent words is in it.
 
     Args:
         columns: of the table.
@@ -46,15 +48,22 @@ def mutual_information(columns: Sequence[Column], task: str, rows: Rows, seed: i
     """
     from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
-    parts = [(column.name, *part) for column in columns for part in telling(column)]
-    if not parts:
-        return []
     chosen = np.sort(np.random.default_rng(seed).permutation(rows.count)[:MOST_ROWS])
-    table = np.column_stack([np.asarray(rows.features[feature])[chosen, 0] for _, feature, _ in parts])
+    names, values, discrete = [], [], []
+    for column in columns:
+        for feature, is_discrete in telling(column):
+            table = np.asarray(rows.features[feature])[chosen]
+            if isinstance(column, Text):
+                table = np.stack([np.any(table == word, axis=1) for word in range(RESERVED, RESERVED + WORDS)], axis=1)
+            names += [column.name] * table.shape[1]
+            values.append(table)
+            discrete += [is_discrete] * table.shape[1]
+    if not names:
+        return []
     estimate = mutual_info_regression if task == REGRESSION else mutual_info_classif
-    found = estimate(table, np.asarray(rows.labels)[chosen], discrete_features=[discrete for _, _, discrete in parts], random_state=seed)
+    found = estimate(np.column_stack(values), np.asarray(rows.labels)[chosen], discrete_features=np.array(discrete), random_state=seed)
     best: dict[str, float] = {}
-    for (name, _, _), value in zip(parts, found.tolist(), strict=True):
+    for name, value in zip(names, found.tolist(), strict=True):
         best[name] = max(value, best.get(name, 0.0))
     return sorted(best.items(), key=lambda item: -item[1])
 
@@ -69,4 +78,4 @@ def telling(column: Column) -> list[tuple[str, bool]]:
         return [(f"{name}__id", True)]
     if isinstance(column, Date):
         return [(f"{name}__days", False), *((f"{name}__{part}", True) for part in ("month", "weekday", "missing"))]
-    return []
+    return [(f"{name}__words", True)] if isinstance(column, Text) else []

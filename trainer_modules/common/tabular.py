@@ -1,4 +1,4 @@
-"""Columns of a table to features: what a preprocessing_fn does for rows of numbers, categories and dates.
+"""Columns of a table to features: what a preprocessing_fn does for rows of numbers, categories, dates and texts.
 
 A model declares its columns and Transform makes every form of each as a feature of its own (a number z-scored, as a logarithm, as
 its rank, in buckets …). Hyperparameters choose the forms that the network takes (tabular_model.py), so a search covers the
@@ -9,6 +9,7 @@ preparation of the data too, although Transform ran before it, and serving prepa
                   and where it may be missing x__mean__zscore, x__mean__log, x__mean__quantile, x__missing float32 [N, 1]
     Category c    c__id int64 [N, 1]: 0 missing, 1 unknown, from 2 on the values, the most frequent first
     Date d        d__days, d__year, d__missing float32 [N, 1]; d__month, d__weekday int64 [N, 1]: 0 missing, from 1 on January, Monday
+    Text t        t__words int64 [N, length]: numbers of the words, see text.py
     Cross k       k__id int64 [N, 1]: which combination of two columns' buckets or values
 """
 
@@ -23,10 +24,13 @@ import tensorflow_transform as tft
 
 from trainer_modules.common.dates import ORDERS, parse_dates
 from trainer_modules.common.scaling import QUANTILES, analyse_quantiles, bucket, is_known, logarithm, mean_and_spread, rank
+from trainer_modules.common.text import split_words, word_numbers
 
 SCALINGS = ("zscore", "log", "quantile")
 IMPUTATIONS = ("median", "mean")
 BUCKETS = (8, 32)
+# Outliers count as so many standard deviations, which a model in 8 bits can still tell from the rest.
+FARTHEST = 8.0
 MONTHS, WEEKDAYS = 12, 7
 
 Raw: TypeAlias = tf.Tensor | tf.SparseTensor
@@ -76,6 +80,21 @@ class Date:
 
 
 @dataclasses.dataclass(frozen=True)
+class Text:
+    """A column of free text, BYTES in the schema.
+
+    Attributes:
+        name: of the raw feature.
+        size: how many words are told apart, the most frequent of the training split; all others are one.
+        length: how many words of a text are looked at, its first.
+    """
+
+    name: str
+    size: int = 5000
+    length: int = 100
+
+
+@dataclasses.dataclass(frozen=True)
 class Cross:
     """The combinations of two columns, e.g. of latitude and longitude: a map's squares.
 
@@ -94,7 +113,7 @@ class Cross:
             raise ValueError(f"expected the buckets of the cross {self.name} to divide {QUANTILES}, received {self.buckets}.")
 
 
-Column = Number | Category | Date | Cross
+Column = Number | Category | Date | Text | Cross
 
 
 def transform(inputs: Mapping[str, Raw], columns: Sequence[Column]) -> dict[str, tf.Tensor]:
@@ -122,6 +141,11 @@ def transform(inputs: Mapping[str, Raw], columns: Sequence[Column]) -> dict[str,
             features[f"{column.name}__id"] = category_ids(inputs[column.name], column)
         elif isinstance(column, Date):
             features |= date_parts(dense_text(inputs[column.name]), column)
+        elif isinstance(column, Text):
+            words = split_words(dense_text(inputs[column.name]))
+            features[f"{column.name}__words"] = word_numbers(
+                words, vocabulary_size=column.size, length=column.length, vocabulary=f"{column.name}_words"
+            )
     for column in columns:
         if isinstance(column, Cross):
             first, second = (
@@ -171,7 +195,11 @@ def scaled_numbers(numbers: Sequence[Number], table: tf.Tensor, grid: tf.Tensor)
     features = {f"{column.name}__missing": column_of(tf.cast(~known, tf.float32), i) for i, column in enumerate(numbers) if column.missing}
     for imputation, fill in zip(IMPUTATIONS, (grid[:, QUANTILES // 2], mean), strict=True):
         filled = tf.where(known, table, fill)
-        scaled = ((filled - mean) / spread, (logarithm(filled, grid) - log_mean) / log_spread, rank(filled, grid))
+        scaled = (
+            tf.clip_by_value((filled - mean) / spread, -FARTHEST, FARTHEST),
+            tf.clip_by_value((logarithm(filled, grid) - log_mean) / log_spread, -FARTHEST, FARTHEST),
+            rank(filled, grid),
+        )
         for index, column in enumerate(numbers):
             if column.missing or imputation == IMPUTATIONS[0]:
                 for scaling, values in zip(SCALINGS, scaled, strict=True):

@@ -7,7 +7,8 @@ Hyperparameters of every such model, all searched by `search_space`:
     impute         what stands for a missing number: "median" or "mean"
     buckets        0, or into how many buckets of equally many rows numbers are cut as well (8 or 32)
     crosses        "none", "all", or names of crosses, separated by commas
-    embedding      0: one input per value of a category, bucket or cross; else such with more values become so many learned numbers
+    embedding      0: one input per value of a category, bucket or cross; else such with more values become so many learned numbers.
+                   Words always do, 16 of them at least
     network        "linear", "dnn" (ReLU layers) or "residual" (blocks of two layers that are added to what enters them)
     depth, width   number of layers or blocks, units of each
     dropout        share of units dropped after each
@@ -37,9 +38,11 @@ from trainer_modules.common.tabular import (
     Cross,
     Date,
     Number,
+    Text,
     cell_count,
     scaled_name,
 )
+from trainer_modules.common.text import present
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -48,6 +51,7 @@ Hparams = Mapping[str, Any]
 
 ALL, NONE = "all", "none"
 NETWORKS = ("linear", "dnn", "residual")
+LEAST_WORD_UNITS = 16
 REGRESSION, BINARY, MULTICLASS = "regression", "binary", "multiclass"
 
 
@@ -58,10 +62,12 @@ class Feature:
     Attributes:
         name: of the transformed feature.
         size: 0 for a number, float32 [N, 1]; else an id, int64 [N, 1], below `size`.
+        length: of a text, int64 [N, length]: so many ids, of words.
     """
 
     name: str
     size: int = 0
+    length: int = 0
 
 
 def chosen_features(columns: Sequence[Column], hparams: Hparams) -> list[Feature]:
@@ -98,7 +104,7 @@ def named(value: str, known: Sequence[str], hparam: str) -> list[str]:
     return names
 
 
-def forms(column: Number | Category | Date, hparams: Hparams) -> list[Feature]:
+def forms(column: Number | Category | Date | Text, hparams: Hparams) -> list[Feature]:
     """The features of one column.
 
     Raises:
@@ -110,6 +116,8 @@ def forms(column: Number | Category | Date, hparams: Hparams) -> list[Feature]:
     if isinstance(column, Date):
         numbers = [Feature(f"{name}__{part}") for part in ("days", "year", "missing")]
         return [*numbers, Feature(f"{name}__month", MONTHS + 1), Feature(f"{name}__weekday", WEEKDAYS + 1)]
+    if isinstance(column, Text):
+        return [Feature(f"{name}__words", column.size, column.length)]
     for hparam, known in (("scaling", SCALINGS), ("impute", IMPUTATIONS), ("buckets", (0, *BUCKETS))):
         if hparams[hparam] not in known:
             raise ValueError(f"expected {hparam} to be one of {', '.join(map(str, known))}, received {hparams[hparam]!r}.")
@@ -160,9 +168,11 @@ def encoded(features: Sequence[Feature], hparams: Hparams) -> tuple[dict[str, ke
     """Inputs by name, and all of them side by side, float32 [N, total width]."""
     inputs, parts = {}, []
     for feature in features:
-        tensor = keras.Input((1,), name=feature.name, dtype="int64" if feature.size else "float32")
+        tensor = keras.Input((feature.length or 1,), name=feature.name, dtype="int64" if feature.size else "float32")
         inputs[feature.name] = tensor
-        if not feature.size:
+        if feature.length:
+            parts.append(mean_of_words(tensor, feature.size, max(LEAST_WORD_UNITS, hparams["embedding"])))
+        elif not feature.size:
             parts.append(tensor)
         elif hparams["network"] != "linear" and 0 < hparams["embedding"] < feature.size:
             parts.append(keras.layers.Flatten()(keras.layers.Embedding(feature.size, hparams["embedding"])(tensor)))
@@ -170,6 +180,12 @@ def encoded(features: Sequence[Feature], hparams: Hparams) -> tuple[dict[str, ke
             # keras.ops.one_hot would do, but TFLite's int8 form of it gives its ones and zeros the scale of something else.
             parts.append(keras.ops.where(keras.ops.equal(tensor, keras.ops.arange(feature.size, dtype="int64")), 1.0, 0.0))
     return inputs, parts[0] if len(parts) == 1 else keras.layers.Concatenate()(parts)
+
+
+def mean_of_words(words: keras.KerasTensor, size: int, units: int) -> keras.KerasTensor:
+    """Ids of words, int64 [N, length], to the mean of their learned vectors, float32 [N, units]; 0 for a text without words."""
+    vectors, there = keras.layers.Embedding(size, units)(words), present(words)
+    return keras.ops.sum(vectors * there, axis=1) / keras.ops.maximum(keras.ops.sum(there, axis=1), 1.0)
 
 
 def hidden_layers(x: keras.KerasTensor, hparams: Hparams) -> keras.KerasTensor:
@@ -229,7 +245,7 @@ def search_space(hp: keras_tuner.HyperParameters, columns: Sequence[Column]) -> 
     if crosses:
         space["crosses"] = hp.Choice("crosses", [NONE, ALL, *(crosses if len(crosses) > 1 else [])])
     return space | {
-        "embedding": hp.Choice("embedding", [0, 4, 16]),
+        "embedding": hp.Choice("embedding", [0, 4, 8, 16]),
         "network": hp.Choice("network", list(NETWORKS)),
         "depth": hp.Int("depth", 1, 4),
         "width": hp.Choice("width", [32, 64, 128, 256]),
