@@ -1,7 +1,8 @@
 """SavedModel to TFLite, one plain function per format: `(saved_model_dir, out_dir, representative) -> file`.
 
-A model is converted from its signature `serving_default` where that takes numbers only, and else from `model`, which takes the
-transformed features: what text or an encoded picture goes through first has no TFLite form.
+A model is converted from its signature `serving_default` where that takes whole numbers only, such as pixels, and else from `model`,
+which takes the transformed features: what text or an encoded picture goes through first has no TFLite form, and the numbers of a
+table must be brought to a scale, and missing ones replaced, before 8 bits can hold them.
 
 Run as `python -m components.tflite_exporter.converters SAVED_MODEL OUT_DIR REPRESENTATIVE.npz FORMAT…` it makes several with one
 import of TensorFlow, and prints the name of each format before it begins with it, so that a crash has a name.
@@ -76,7 +77,7 @@ def convertible(model: Any) -> tuple[str, str]:
     """The signature that a loaded SavedModel is converted from, and the one that makes its inputs of tf.Examples."""
     served, _ = SERVED
     specs = model.signatures[served].structured_input_signature[1].values()
-    return TRANSFORMED if any(spec.dtype == "string" for spec in specs) else SERVED
+    return SERVED if all(spec.dtype.is_integer for spec in specs) else TRANSFORMED
 
 
 def _converter(saved_model_dir: Path) -> Any:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from components.tflite_exporter.converters import CONVERTERS, convertible
 from components.tflite_exporter.interpreter import median_milliseconds
 
 REPRESENTATIVE_EXAMPLES = 200
+# Among so many examples of a table the extremes of its numbers are looked for.
+TABLE_EXAMPLES = 5000
 
 
 class ExportFailed(RuntimeError):
@@ -71,7 +74,7 @@ def export(saved_model_dir: Path, model_run: Path, examples: Path, out_dir: Path
     Args:
         saved_model_dir: a SavedModel with the signatures of docs/architecture.md.
         model_run: folder with its golden examples and answers.
-        examples: folder of TFRecords of raw tf.Examples; the first 200 calibrate the integer format.
+        examples: folder of TFRecords of raw tf.Examples, which calibrate the integer format.
         out_dir: existing folder.
         bounds: what the answers are held to.
         timeout: seconds that conversion and comparison may take each.
@@ -91,7 +94,7 @@ def export(saved_model_dir: Path, model_run: Path, examples: Path, out_dir: Path
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=out_dir) as partial:
         work = Path(partial)
         asked = decoded(golden.examples)
-        save_arrays(work / "representative.npz", decoded(read_records(examples, REPRESENTATIVE_EXAMPLES)))
+        save_arrays(work / "representative.npz", representative(examples, decoded))
         save_arrays(work / "inputs.npz", asked)
         latencies = _convert_and_ask(saved_model_dir, work, timeout)
         exports = [_checked(name, work, golden.outputs, bounds, latencies[name]) for name in CONVERTERS]
@@ -103,6 +106,27 @@ def export(saved_model_dir: Path, model_run: Path, examples: Path, out_dir: Path
         for record in exports:
             (work / record["file"]).replace(out_dir / record["file"])
     write_exports(out_dir, {"exports": exports, "reference": reference})
+
+
+def representative(examples: Path, decoded: Callable[[list[bytes]], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Inputs that calibrate the integer format.
+
+    Args:
+        examples: folder of TFRecords.
+        decoded: from examples to inputs by name.
+
+    Returns:
+        The first examples' inputs and, for inputs that are one number each, those of the examples with its extremes: whatever lies
+        beyond what calibration sees is cut off.
+    """
+    first = decoded(read_records(examples, REPRESENTATIVE_EXAMPLES))
+    numbers = [name for name, values in first.items() if values.dtype == np.float32 and values[0].size == 1]
+    if not numbers:
+        return first
+    table = decoded(read_records(examples, TABLE_EXAMPLES))
+    extremes = {int(find(table[name])) for name in numbers for find in (np.argmin, np.argmax)}
+    rows = sorted({*range(len(first[numbers[0]])), *extremes})
+    return {name: values[rows] for name, values in table.items()}
 
 
 def write_exports(out_dir: Path, content: dict[str, Any]) -> None:

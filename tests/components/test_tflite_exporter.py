@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import types
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from tfx.types import channel, standard_artifacts
 from components.artifacts import Exports
 from components.child import ChildFailed
 from components.golden import Comparison
-from components.tflite_exporter import executor
+from components.tflite_exporter import converters, executor
 from components.tflite_exporter.component import TFLiteExporter
 from components.tflite_exporter.interpreter import answer
 from tests.components.conftest import GOLDEN_IMAGES, Holder, artifact, save_holder
@@ -82,6 +83,35 @@ def test_the_integer_form_computes_in_integers(exports):
     model = Interpreter(str(exports / "int8.tflite"))
     hidden = [detail for detail in model.get_tensor_details() if detail["shape"].tolist() == [1, 8]]
     assert [detail["dtype"] for detail in hidden] == [np.int8]
+
+
+def test_calibration_sees_the_extremes_of_a_tables_numbers(tmp_path):
+    """Of 1,000 examples, the largest and the smallest number lie behind those that are taken anyway."""
+    values = np.linspace(0, 1, 1000, dtype=np.float32)
+    values[[500, 900]] = [40, -30]
+    with tf.io.TFRecordWriter(str(tmp_path / "examples")) as writer:
+        for row in range(1000):
+            writer.write(str(row).encode())
+
+    def decoded(records):
+        rows = [int(record) for record in records]
+        return {"x": values[rows, np.newaxis], "id": np.array(rows)[:, np.newaxis]}
+
+    found = executor.representative(tmp_path, decoded)
+    assert found["id"][:, 0].tolist() == [*range(200), 500, 900]
+    np.testing.assert_array_equal(found["x"], values[found["id"]])
+    pixels = executor.representative(tmp_path, lambda records: {"x": np.zeros((len(records), 4, 4), np.float32)})
+    assert len(pixels["x"]) == 200
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "signature"),
+    [(["uint8"], "serving_default"), (["int64", "uint8"], "serving_default"), (["float32"], "model"), (["uint8", "string"], "model")],
+)
+def test_only_whole_numbers_are_converted_as_they_are_served(dtypes, signature):
+    specs = {str(number): tf.TensorSpec([None], dtype) for number, dtype in enumerate(dtypes)}
+    model = types.SimpleNamespace(signatures={"serving_default": types.SimpleNamespace(structured_input_signature=((), specs))})
+    assert converters.convertible(model)[0] == signature
 
 
 def test_answers_of_another_model_fail_and_leave_nothing(trained, other_model_run, tmp_path, float32_only):
