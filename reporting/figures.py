@@ -182,31 +182,43 @@ def interval(
     return svg.render(chart)
 
 
-def scatter(label: str, points: Sequence[tuple[float, float, str]], best: int | None) -> Markup:
-    """Points over whole numbers 1, 2, … (trials), one of them marked as the best.
+def scatter(label: str, points: Sequence[tuple[float, float, str]], best: int | None, line: Sequence[float] = ()) -> Markup:
+    """Points over whole numbers 1, 2, … (trials), one of them marked as the best; a cross below stands for one without a value.
 
     Args:
         label: for screen readers.
         points: (x, y, description).
         best: index of the best point, if any.
+        line: a value at each point, drawn in steps; NaN for none.
     """
     chart = svg.picture(WIDTH, HEIGHT, label, "chart")
-    kept = [(index, point) for index, point in enumerate(points) if math.isfinite(point[1])]
-    if not kept:
+    values = [point[1] for point in points if math.isfinite(point[1])]
+    if not values:
         return _empty(chart)
-    values = [point[1] for _, point in kept]
     margin = (max(values) - min(values)) * 0.1 or abs(values[0]) * 0.1 or 1.0
-    low, high, last = min(values) - margin, max(values) + margin, max(point[0] for _, point in kept)
+    low, high, last = min(values) - margin, max(values) + margin, max(point[0] for point in points)
+    every = math.ceil(len(points) / 20)
+
+    def x(at: float) -> float:
+        return _LEFT + (WIDTH - _LEFT - _RIGHT) * at / (last + 1)
 
     def y(value: float) -> float:
         return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * (value - low) / (high - low)
 
     _value_axis(chart, ticks(low, high), y)
-    for index, (at, value, description) in kept:
-        x = _LEFT + (WIDTH - _LEFT - _RIGHT) * at / (last + 1)
-        dot = svg.add(chart, "circle", cx=x, cy=y(value), r=6.0 if index == best else 4.0, css="dot s1" if index == best else "dot s0")
+    steps = [(x(point[0]), y(value)) for point, value in zip(points, line, strict=False) if math.isfinite(value)]
+    if steps:
+        path = f"M{steps[0][0]:.1f} {steps[0][1]:.1f} " + " ".join(f"H{across:.1f} V{down:.1f}" for across, down in steps[1:])
+        svg.add(svg.add(chart, "path", d=path.strip(), css="curve s1"), "title", "best so far")
+    for index, (at, value, description) in enumerate(points):
+        if math.isfinite(value):
+            chosen = index == best
+            dot = svg.add(chart, "circle", cx=x(at), cy=y(value), r=6.0 if chosen else 4.0, css="dot s1" if chosen else "dot s0")
+        else:
+            dot = svg.add(chart, "text", "×", x=x(at), y=HEIGHT - _BOTTOM - 3, text_anchor="middle", css="tick")
         svg.add(dot, "title", description)
-        svg.add(chart, "text", f"{at:g}", x=x, y=HEIGHT - 9, text_anchor="middle", css="tick")
+        if index % every == 0:
+            svg.add(chart, "text", f"{at:g}", x=x(at), y=HEIGHT - 9, text_anchor="middle", css="tick")
     return svg.render(chart)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from reporting import formats, metrics, sections
+from reporting import formats, metrics, search, sections
 from reporting.card import model_card
 from reporting.record import Record, Unreadable, folders
 
@@ -68,14 +68,14 @@ def make_sections(run: Record) -> list[Section]:
     """All sections, in the order of the page."""
     statistics = attempt("data", "Data", sections.statistics, run)
     evaluation = attempt("evaluation", "Evaluation", metrics.evaluation, run)
-    search = [attempt("trials", "Hyperparameter search", sections.trials, run)] if folders(run, "tuner_results") else []
+    searched = [attempt("trials", "Hyperparameter search", search.trials, run)] if folders(run, "tuner_results") else []
     extras = [Section(f"extra-{number}", view["title"], view, view["problem"]) for number, view in enumerate(sections.extras(run), start=1)]
     return [
         Section("graph", "Graph of the run", sections.run_graph(run)),
         attempt("gates", "Gates", metrics.gates, run),
         statistics,
         attempt("anomalies", "Anomalies", sections.anomalies, run),
-        *search,
+        *searched,
         attempt("training", "Training", sections.training, run),
         evaluation,
         *extras,

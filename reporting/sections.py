@@ -140,36 +140,6 @@ def _picture(base: Path, picture: Mapping[str, Any]) -> View:
     return {"caption": caption, "source": "data:image/png;base64," + base64.b64encode(content).decode(), "problem": ""}
 
 
-def trials(run: Record) -> View:
-    """The hyperparameter search: its completed trials, in the order they were made."""
-    found = sorted(read_json(folder(run, "tuner_results") / "tuner_results.json", list), key=lambda trial: str(trial["trial_id"]))
-    records = [
-        {"score": trial["score"], "hparams": {name: value for name, value in trial.items() if name not in ("score", "trial_id")}}
-        for trial in found
-    ]
-    names = list(dict.fromkeys(name for record in records for name in record["hparams"]))
-    tuned = dict(read_json(folder(run, "model_run") / "history.json").get("hparams", {})) if folders(run, "model_run") else {}
-    points = [
-        (float(number), _finite(record.get("score")), f"trial {number}: {record.get('score')}")
-        for number, record in enumerate(records, start=1)
-    ]
-    chosen = [
-        index for index, record in enumerate(records) if tuned and all(tuned.get(key) == value for key, value in record["hparams"].items())
-    ]
-    best = chosen[0] if chosen else None
-    rows = [
-        {
-            "number": number,
-            "best": number - 1 == best,
-            "score": record.get("score"),
-            "hparams": [record["hparams"].get(name) for name in names],
-        }
-        for number, record in enumerate(records, start=1)
-    ]
-    figure = figures.scatter(f"Score of {len(records)} trials", points, best)
-    return {"names": names, "rows": rows, "figure": figure}
-
-
 def exports(run: Record) -> View:
     """The exports and the SavedModel that they were made from."""
     found = read_json(folder(run, "exports") / "exports.json")

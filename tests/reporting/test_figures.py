@@ -2,6 +2,7 @@
 
 import math
 import re
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -91,6 +92,19 @@ def test_best_trial_is_marked() -> None:
     root = parse(figures.scatter("s", [(1, 0.5, "one"), (2, math.nan, "two"), (3, 0.9, "three")], best=2))
     marked = [next(dot.iter(f"{SVG}title")).text for dot in root.iter(f"{SVG}circle") if dot.get("class") == "dot s1"]
     assert marked == ["three"] and sum(1 for _ in root.iter(f"{SVG}circle")) == 2
+
+
+def test_trials_without_a_score_are_crosses_and_the_best_so_far_is_a_stair() -> None:
+    points = [(1, 5.0, "one"), (2, math.nan, "two"), (3, 3.0, "three"), (4, 4.0, "four")]
+    root = parse(figures.scatter("s", points, 2, [5.0, 5.0, 3.0, 3.0]))
+    assert [next(text.iter(f"{SVG}title")).text for text in root.iter(f"{SVG}text") if text.text == "×"] == ["two"]
+    (line,) = root.iter(f"{SVG}path")
+    corners = re.findall(r"[MHV][\d. ]+", line.get("d"))
+    assert [corner[0] for corner in corners] == list("MHVHVHV")
+    heights = [corners[0].split()[1], *(corner[1:].strip() for corner in corners[2::2])]
+    dots = {next(dot.iter(f"{SVG}title")).text: float(dot.get("cy")) for dot in root.iter(f"{SVG}circle")}
+    expected = [dots["one"], dots["one"], dots["three"], dots["three"]]
+    assert [float(height) for height in heights] == pytest.approx(expected, abs=0.1)
 
 
 @pytest.mark.parametrize(

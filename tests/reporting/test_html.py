@@ -124,9 +124,54 @@ def test_tuned_hyperparameters_are_told_from_asked_ones(run: dict[str, Any], tmp
     page = Page(render(run))
     assert "Set by the hyperparameter search: units = 128." in page.section("training").text
     assert page.section("trials").rows[1:] == [
-        ["1", "0.91", "", "64"],
+        ["1", "0.91", "best so far", "64"],
         ["2", "0.95", "chosen", "128"],
     ]
+
+
+def searched(run: dict[str, Any], folder: Path, **changes: Any) -> Page:
+    """The report of a run with a search of five trials, of which the third failed and the fourth is used."""
+    history = json.loads((folder / "model_run" / "history.json").read_text())
+    records.write_json(folder / "model_run", "history.json", history | {"hparams": {"units": 32, "epochs": 3}})
+    scores = {64: 52000.0, 128: 50500.0, 16: None, 32: 49000.0, 8: 51000.0}
+    trials = [
+        {
+            "status": "completed" if score else "failed",
+            "score": score,
+            "seconds": 2.5,
+            "reason": "" if score else "ValueError: expected val_rmse to be a finite number",
+            "hparams": {"units": units},
+        }
+        for units, score in scores.items()
+    ]
+    record = {"objective": "val_rmse", "direction": "min", "asked": 8, "seconds": 95.0, "trials": trials, "ranking": []}
+    records.write_json(folder / "tuner_results", "search.json", record | changes)
+    run["nodes"][4]["outputs"]["tuner_results"] = [str(folder / "tuner_results")]
+    return Page(render(run))
+
+
+def test_a_search_tells_objective_times_failures_and_what_was_best_when(run: dict[str, Any], tmp_path: Path) -> None:
+    section = searched(run, tmp_path).section("trials")
+    assert section.rows == [
+        ["Trial", "Score", "Status", "Seconds", "units"],
+        ["1", "52,000", "best so far", "2.5", "64"],
+        ["2", "50,500", "best so far", "2.5", "128"],
+        ["3", "–", "failed", "2.5", "16"],
+        ["4", "49,000", "chosen", "2.5", "32"],
+        ["5", "51,000", "", "2.5", "8"],
+        ["Trial", "What it said"],
+        ["3", "ValueError: expected val_rmse to be a finite number"],
+    ]
+    for known in ("val_rmse, the lower the better", "4 completed, 1 failed, of 8", "Best score 49,000", "defaults 52,000", "1 min 35 s"):
+        assert known in section.text
+    assert "Mutual information" not in section.text
+
+
+def test_a_search_for_columns_shows_what_each_tells(run: dict[str, Any], tmp_path: Path) -> None:
+    ranking = [{"column": "income", "mutual_information": 0.41}, {"column": "age", "mutual_information": 0.0312}]
+    text = searched(run, tmp_path, ranking=ranking).section("trials").text
+    assert "Mutual information of each column with the label, in nats" in text
+    assert text.index("income 0.41") < text.index("age 0.0312")
 
 
 def test_artifact_with_a_section_json_makes_a_section(run: dict[str, Any], tmp_path: Path) -> None:
