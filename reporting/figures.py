@@ -188,7 +188,7 @@ def scatter(label: str, points: Sequence[tuple[float, float, str]], best: int | 
     Args:
         label: for screen readers.
         points: (x, y, description).
-        best: index of the best point, if any.
+        best: its index, if any.
         line: a value at each point, drawn in steps; NaN for none.
     """
     chart = svg.picture(WIDTH, HEIGHT, label, "chart")
@@ -197,7 +197,6 @@ def scatter(label: str, points: Sequence[tuple[float, float, str]], best: int | 
         return _empty(chart)
     margin = (max(values) - min(values)) * 0.1 or abs(values[0]) * 0.1 or 1.0
     low, high, last = min(values) - margin, max(values) + margin, max(point[0] for point in points)
-    every = math.ceil(len(points) / 20)
 
     def x(at: float) -> float:
         return _LEFT + (WIDTH - _LEFT - _RIGHT) * at / (last + 1)
@@ -206,18 +205,17 @@ def scatter(label: str, points: Sequence[tuple[float, float, str]], best: int | 
         return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * (value - low) / (high - low)
 
     _value_axis(chart, ticks(low, high), y)
-    steps = [(x(point[0]), y(value)) for point, value in zip(points, line, strict=False) if math.isfinite(value)]
+    steps = [f"{x(point[0]):.1f} V{y(value):.1f}" for point, value in zip(points, line, strict=False) if math.isfinite(value)]
     if steps:
-        path = f"M{steps[0][0]:.1f} {steps[0][1]:.1f} " + " ".join(f"H{across:.1f} V{down:.1f}" for across, down in steps[1:])
-        svg.add(svg.add(chart, "path", d=path.strip(), css="curve s1"), "title", "best so far")
+        svg.add(chart, "path", d=f"M{' H'.join(steps)}".replace(" V", " ", 1), css="curve s1")
     for index, (at, value, description) in enumerate(points):
+        radius, css = (6.0, "dot s1") if index == best else (4.0, "dot s0")
         if math.isfinite(value):
-            chosen = index == best
-            dot = svg.add(chart, "circle", cx=x(at), cy=y(value), r=6.0 if chosen else 4.0, css="dot s1" if chosen else "dot s0")
+            mark = svg.add(chart, "circle", cx=x(at), cy=y(value), r=radius, css=css)
         else:
-            dot = svg.add(chart, "text", "×", x=x(at), y=HEIGHT - _BOTTOM - 3, text_anchor="middle", css="tick")
-        svg.add(dot, "title", description)
-        if index % every == 0:
+            mark = svg.add(chart, "text", "×", x=x(at), y=HEIGHT - _BOTTOM - 3, text_anchor="middle", css="tick")
+        svg.add(mark, "title", description)
+        if index % math.ceil(len(points) / 20) == 0:
             svg.add(chart, "text", f"{at:g}", x=x(at), y=HEIGHT - 9, text_anchor="middle", css="tick")
     return svg.render(chart)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from reporting import data, figures, formats, graph
 from reporting.metrics import gate_bound
-from reporting.record import Record, Unreadable, file_within, folder, folders, read_bytes, read_json
+from reporting.record import Record, Unreadable, file_within, folder, read_bytes, read_json
 
 View = dict[str, Any]
 

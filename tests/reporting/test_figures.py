@@ -2,7 +2,6 @@
 
 import math
 import re
-import re
 from xml.etree import ElementTree
 
 import pytest
