@@ -197,26 +197,24 @@ def scatter(label: str, points: Sequence[tuple[float, float, str]], best: int | 
         return _empty(chart)
     margin = (max(values) - min(values)) * 0.1 or abs(values[0]) * 0.1 or 1.0
     low, high, last = min(values) - margin, max(values) + margin, max(point[0] for point in points)
-
-    def x(at: float) -> float:
-        return _LEFT + (WIDTH - _LEFT - _RIGHT) * at / (last + 1)
+    across = [_LEFT + (WIDTH - _LEFT - _RIGHT) * point[0] / (last + 1) for point in points]
 
     def y(value: float) -> float:
         return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * (value - low) / (high - low)
 
     _value_axis(chart, ticks(low, high), y)
-    steps = [f"{x(point[0]):.1f} V{y(value):.1f}" for point, value in zip(points, line, strict=False) if math.isfinite(value)]
+    steps = [f"{x:.1f} V{y(value):.1f}" for x, value in zip(across, line, strict=False) if math.isfinite(value)]
     if steps:
         svg.add(chart, "path", d=f"M{' H'.join(steps)}".replace(" V", " ", 1), css="curve s1")
-    for index, (at, value, description) in enumerate(points):
+    for index, (x, (at, value, description)) in enumerate(zip(across, points, strict=True)):
         radius, css = (6.0, "dot s1") if index == best else (4.0, "dot s0")
         if math.isfinite(value):
-            mark = svg.add(chart, "circle", cx=x(at), cy=y(value), r=radius, css=css)
+            mark = svg.add(chart, "circle", cx=x, cy=y(value), r=radius, css=css)
         else:
-            mark = svg.add(chart, "text", "×", x=x(at), y=HEIGHT - _BOTTOM - 3, text_anchor="middle", css="tick")
+            mark = svg.add(chart, "text", "×", x=x, y=HEIGHT - _BOTTOM - 3, text_anchor="middle", css="tick")
         svg.add(mark, "title", description)
         if index % math.ceil(len(points) / 20) == 0:
-            svg.add(chart, "text", f"{at:g}", x=x(at), y=HEIGHT - 9, text_anchor="middle", css="tick")
+            svg.add(chart, "text", f"{at:g}", x=x, y=HEIGHT - 9, text_anchor="middle", css="tick")
     return svg.render(chart)
 
 
