@@ -9,6 +9,8 @@ from reporting.evaluation import Confusion, Evaluation, Slice, Value, read_evalu
 from reporting.record import Record, Unreadable, folder
 
 View = dict[str, Any]
+# That a confusion matrix is drawn for.
+MOST_CLASSES = 50
 
 
 def gate_bound(gate: Mapping[str, Any]) -> str:
@@ -94,13 +96,26 @@ def confusion_view(confusion: Confusion, class_names: Sequence[str]) -> View:
     errors.sort(key=lambda error: -error[0])
     right = sum(counts[index][index] for index in range(count))
     total = sum(map(sum, counts)) + sum(confusion.unanswered)
+    shown = most_frequent(counts)
+    axis = [names[index] for index in shown]
+    cells = [[counts[i][j] for j in shown] for i in shown]
     return {
-        "figure": figures.heat_map(f"Confusion matrix: {formats.number(right)} of {formats.number(total)} right", counts, names, names),
+        "figure": figures.heat_map(f"Confusion matrix: {formats.number(right)} of {formats.number(total)} right", cells, axis, axis),
+        "shown": len(shown),
+        "classes": count,
         "right": right,
         "total": total,
         "unanswered": sum(confusion.unanswered),
         "errors": [(names[i], names[j], cell, cell / (sum(counts[i]) or 1.0)) for cell, i, j in errors[:8]],
     }
+
+
+def most_frequent(counts: Sequence[Sequence[float]]) -> Sequence[int]:
+    """The classes that a picture of a confusion matrix has room for: all, or those that occur and are predicted most often."""
+    if len(counts) <= MOST_CLASSES:
+        return range(len(counts))
+    seen = [sum(row) + sum(column) for row, column in zip(counts, zip(*counts, strict=True), strict=True)]
+    return sorted(sorted((index for index, number in enumerate(seen) if number), key=lambda index: -seen[index])[:MOST_CLASSES])
 
 
 def slice_name(part: Slice, label: str, class_names: Sequence[str]) -> str:

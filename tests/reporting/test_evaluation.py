@@ -192,3 +192,18 @@ def test_metrics_without_intervals_or_slices_are_shown() -> None:
         ("Mean squared error", 12.5, "", 13.0)
     ]
     assert view["slices"] == [] and view["confusion"] is None
+
+
+def test_of_a_thousand_classes_the_picture_has_those_that_occur() -> None:
+    counts = [[0.0] * 1000 for _ in range(1000)]
+    counts[7][7], counts[7][900], counts[30][30] = 5.0, 2.0, 1.0
+    view = metrics.confusion_view(Confusion(counts, [0.0] * 1000), [f"class {index}" for index in range(1000)])
+    assert (view["shown"], view["classes"], view["right"], view["total"]) == (3, 1000, 6, 8)
+    assert view["figure"].count("<rect") == 9
+    assert all(f"class {index}" in view["figure"] for index in (7, 30, 900)) and "class 8" not in view["figure"]
+
+
+def test_no_picture_of_a_confusion_matrix_has_more_than_fifty_classes() -> None:
+    counts = [[float(i == j) * (i + 1) for j in range(60)] for i in range(60)]
+    assert metrics.most_frequent(counts) == list(range(10, 60))
+    assert list(metrics.most_frequent([[0.0] * 50] * 50)) == list(range(50))
