@@ -51,7 +51,7 @@ def line_chart(label: str, series: Mapping[str, Sequence[float]]) -> Markup:
 
     _value_axis(chart, ticks(low, high), y)
     for epoch in ticks(1, length):
-        if epoch >= 1 and epoch.is_integer():
+        if epoch >= 1 and float(epoch).is_integer():
             svg.add(chart, "text", f"{epoch:g}", x=x(epoch), y=HEIGHT - 9, text_anchor="middle", css="tick")
     svg.add(chart, "text", "epoch", x=_LEFT - 6, y=HEIGHT - 9, text_anchor="end", css="tick")
     for index, (name, values) in enumerate(series.items()):

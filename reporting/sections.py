@@ -77,7 +77,8 @@ def training(run: Record) -> View:
     for name, values in sorted(metrics.items(), key=lambda metric: metric[0] != "loss"):
         if name.startswith("val_") and name.removeprefix("val_") in metrics:
             continue
-        series = {"training": [_finite(value) for value in values]}
+        split, name = ("validation", name.removeprefix("val_")) if name.startswith("val_") else ("training", name)
+        series = {split: [_finite(value) for value in values]}
         if f"val_{name}" in metrics:
             series["validation"] = [_finite(value) for value in metrics[f"val_{name}"]]
         last = {key: formats.metric(points[-1]) for key, points in series.items() if points}

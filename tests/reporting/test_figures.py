@@ -34,6 +34,11 @@ def test_line_runs_through_its_values_and_leaves_gaps() -> None:
     assert y1 < y2 < y4 and y2 == pytest.approx((y1 + y4) / 2, abs=0.2)
 
 
+def test_a_single_epoch_has_its_number() -> None:
+    root = parse(figures.line_chart("loss", {"validation": [0.5]}))
+    assert "1" in [element.text for element in root.iter(f"{SVG}text")]
+
+
 def test_area_of_a_histogram_bar_stands_for_its_count() -> None:
     root = parse(figures.histogram("h", [(0.0, 1.0, 30.0), (1.0, 4.0, 30.0)]))
     (narrow, wide) = [element for element in root.iter(f"{SVG}rect")]

@@ -115,6 +115,12 @@ def test_training_exports_and_validation(run: dict[str, Any]) -> None:
     assert page.row("serving_default") == ["serving_default", "32", "1e-07"]
 
 
+def test_a_model_that_was_only_measured_has_its_validation_figures(run: dict[str, Any], tmp_path: Path) -> None:
+    records.write_json(tmp_path / "model_run", "history.json", {"epochs": 0, "seconds": 1.0, "metrics": {"val_loss": [0.125]}})
+    training = Page(render(run)).section("training").text
+    assert "validation 0.1250" in training and "Loss" in training and "training 0" not in training
+
+
 def test_tuned_hyperparameters_are_told_from_asked_ones(run: dict[str, Any], tmp_path: Path) -> None:
     history = json.loads((tmp_path / "model_run" / "history.json").read_text())
     records.write_json(tmp_path / "model_run", "history.json", history | {"hparams": {"units": 128, "epochs": 3}})
