@@ -113,7 +113,7 @@ class Measured:
         note: what differs from the original data.
         examples: in the test split.
         training_seconds, run_seconds: of the training, and of the whole run.
-        megabytes: of the float32 and the int8 TFLite model.
+        megabytes: of the float32 and the int8 TFLite model, where there are these.
         date, commit: when, and of what code.
     """
 
@@ -127,7 +127,7 @@ class Measured:
     examples: int
     training_seconds: float
     run_seconds: float
-    megabytes: tuple[float, float] | None
+    megabytes: list[float | None]
     date: str
     commit: str
 
@@ -189,7 +189,7 @@ def describe(row: Row, key: dict[str, Any], record: dict, root: Path) -> Measure
         examples=int(overall["example_count"].value),
         training_seconds=json.loads((outputs["model_run"] / "history.json").read_text())["seconds"],
         run_seconds=record["seconds"],
-        megabytes=(exports["float32"], exports["int8"]) if exports else None,
+        megabytes=[exports.get("float32"), exports.get("int8")],
         date=str(datetime.date.today()),
         commit=subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
@@ -209,7 +209,7 @@ def lines(row: Row, measured: Measured) -> Iterator[str]:
     yield measured.verdict + (f"; {measured.note}" if measured.note else "")
     yield f"{measured.examples:,}"
     yield f"{measured.training_seconds:,.0f} s of {measured.run_seconds:,.0f} s"
-    yield "–" if measured.megabytes is None else f"{measured.megabytes[0]:.2f} / {measured.megabytes[1]:.2f}"
+    yield " / ".join("–" if size is None else f"{size:.2f}" for size in measured.megabytes)
     yield f"{measured.date}, {measured.commit}"
 
 

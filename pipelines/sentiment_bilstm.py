@@ -38,6 +38,7 @@ MODEL = ModelConfig(
     slices=("label", "origin"),
     task=BINARY,
     class_names=("negative", "positive"),
+    export_formats=("float32", "float16"),
 )
 
 

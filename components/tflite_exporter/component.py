@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from tfx import types
@@ -10,6 +12,7 @@ from tfx.types import component_spec, standard_artifacts
 
 from components.artifacts import Exports
 from components.tflite_exporter import executor
+from components.tflite_exporter.converters import CONVERTERS
 
 
 class TFLiteExporterSpec(component_spec.ComponentSpec):
@@ -22,6 +25,7 @@ class TFLiteExporterSpec(component_spec.ComponentSpec):
         "int8_agreement": component_spec.ExecutionParameter(type=float),
         "int8_diff": component_spec.ExecutionParameter(type=float),
         "timeout_seconds": component_spec.ExecutionParameter(type=float),
+        "formats": component_spec.ExecutionParameter(type=str),
         "code_fingerprint": component_spec.ExecutionParameter(type=str, optional=True),
     }
     INPUTS: ClassVar[dict[str, Any]] = {
@@ -34,7 +38,7 @@ class TFLiteExporterSpec(component_spec.ComponentSpec):
 
 
 class TFLiteExporter(base_component.BaseComponent):
-    """Makes float32, float16 and int8 TFLite models of a blessed model, each held to the golden answers of the trained one.
+    """Makes TFLite models of a blessed model (by default float32, float16 and int8), each held to the golden answers of the trained one.
 
     A model that is not blessed gets an empty list of exports. A format that can't be made, or is outside its bound, fails the run.
     """
@@ -51,6 +55,7 @@ class TFLiteExporter(base_component.BaseComponent):
         split: str = "train",
         bounds: executor.Bounds | None = None,
         timeout_seconds: float = 300.0,
+        formats: Sequence[str] = tuple(CONVERTERS),
         code_fingerprint: str | None = None,
     ) -> None:
         """Declares the component.
@@ -63,6 +68,7 @@ class TFLiteExporter(base_component.BaseComponent):
             split: of the examples, whose first 200 calibrate the integer format.
             bounds: how far the answers of a format may be from the golden ones.
             timeout_seconds: that conversion and comparison may take each.
+            formats: names of the formats to make: float32, float16, int8.
             code_fingerprint: of the code behind the component, for TFX's cache.
         """
         bounds = bounds or executor.Bounds()
@@ -78,6 +84,7 @@ class TFLiteExporter(base_component.BaseComponent):
                 int8_agreement=bounds.int8_agreement,
                 int8_diff=bounds.int8_diff,
                 timeout_seconds=timeout_seconds,
+                formats=json.dumps(list(formats)),
                 code_fingerprint=code_fingerprint,
                 exports=types.Channel(type=Exports),
             )

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,16 @@ def _above(what: str, value: float, bound: float) -> str:
     return f"expected {what} of at most {bound:g}, received {value:.3g}" if value > bound else ""
 
 
-def export(saved_model_dir: Path, model_run: Path, examples: Path, out_dir: Path, bounds: Bounds, timeout: float) -> None:
-    """Writes all formats and exports.json into `out_dir`, or nothing.
+def export(
+    saved_model_dir: Path,
+    model_run: Path,
+    examples: Path,
+    out_dir: Path,
+    bounds: Bounds,
+    timeout: float,
+    formats: Sequence[str] = tuple(CONVERTERS),
+) -> None:
+    """Writes the formats and exports.json into `out_dir`, or nothing.
 
     Args:
         saved_model_dir: a SavedModel with the signatures of docs/architecture.md.
@@ -78,6 +86,7 @@ def export(saved_model_dir: Path, model_run: Path, examples: Path, out_dir: Path
         out_dir: existing folder.
         bounds: what the answers are held to.
         timeout: seconds that conversion and comparison may take each.
+        formats: names of converters.
 
     Raises:
         ExportFailed: a format could not be made in time, crashed, or is outside its bound.
@@ -96,8 +105,8 @@ def export(saved_model_dir: Path, model_run: Path, examples: Path, out_dir: Path
         asked = decoded(golden.examples)
         save_arrays(work / "representative.npz", representative(examples, decoded))
         save_arrays(work / "inputs.npz", asked)
-        latencies = _convert_and_ask(saved_model_dir, work, timeout)
-        exports = [_checked(name, work, golden.outputs, bounds, latencies[name]) for name in CONVERTERS]
+        latencies = _convert_and_ask(saved_model_dir, work, timeout, formats)
+        exports = [_checked(name, work, golden.outputs, bounds, latencies[name]) for name in formats]
 
         one_row = {name: tf.constant(values[:1]) for name, values in asked.items()}
         size = sum(file.stat().st_size for file in saved_model_dir.rglob("*") if file.is_file())
@@ -134,12 +143,12 @@ def write_exports(out_dir: Path, content: dict[str, Any]) -> None:
     (out_dir / "exports.json").write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _convert_and_ask(saved_model_dir: Path, work: Path, timeout: float) -> dict[str, float]:
+def _convert_and_ask(saved_model_dir: Path, work: Path, timeout: float, formats: Sequence[str]) -> dict[str, float]:
     """Leaves <format>.tflite and its answers <format>.npz in `work`; returns the latency of each format in ms."""
-    files = [str(work / f"{name}.tflite") for name in CONVERTERS]
+    files = [str(work / f"{name}.tflite") for name in formats]
     try:
         what = "convert the model to"
-        inputs = [str(saved_model_dir), str(work), str(work / "representative.npz"), *CONVERTERS]
+        inputs = [str(saved_model_dir), str(work), str(work / "representative.npz"), *formats]
         run_module("components.tflite_exporter.converters", inputs, work, timeout)
         what = "ask the model as"
         printed = run_module("components.tflite_exporter.interpreter", [str(work / "inputs.npz"), *files], work, timeout)
@@ -190,4 +199,5 @@ class Executor(base_executor.BaseExecutor):
             out_dir=out_dir,
             bounds=Bounds(**{field.name: exec_properties[field.name] for field in dataclasses.fields(Bounds)}),
             timeout=exec_properties["timeout_seconds"],
+            formats=json.loads(exec_properties["formats"]),
         )

@@ -103,6 +103,7 @@ class ModelConfig:
             checksum.
         export_bounds: how far TFLite exports may be from the trained model, where this is not the exporter's default: `float32_diff`,
             `float16_diff`, `int8_agreement` or `int8_diff`, see components/tflite_exporter.
+        export_formats: TFLite formats that the model has; a model that one can't represent says so in its docstring.
         version: raised when the meaning of the model's inputs or outputs changes.
     """
 
@@ -121,6 +122,7 @@ class ModelConfig:
     transform_hparams: tuple[str, ...] = ()
     prepare: Callable[[Mapping[str, Any], Data], tuple[dict[str, Any], Data]] | None = None
     export_bounds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    export_formats: tuple[str, ...] = ("float32", "float16", "int8")
     version: int = 1
 
     def with_preset(self, name: str) -> ModelConfig:

@@ -163,6 +163,7 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         examples=examples,
         blessing=blessing,
         bounds=Bounds(**model.export_bounds),
+        formats=model.export_formats,
         code_fingerprint=component_fingerprint("tflite_exporter"),
     )
     validator = ServingValidator(
@@ -234,7 +235,7 @@ DESCRIPTIONS = {
     "ServedModel": "brings in the model that is served now, to compare with",
     "Evaluator": "measures the test split, overall and by slice, against the gates",
     "Mistakes": "collects the worst mistakes",
-    "TFLiteExporter": "converts to TFLite in float32, float16 and int8",
+    "TFLiteExporter": "converts to TFLite, and compares with the trained model's answers",
     "ServingValidator": "asks the C++ loader and compares with the trained model's answers",
     "Pusher": "publishes the version for serving",
 }

@@ -15,7 +15,12 @@ from components.tflite_exporter.component import TFLiteExporter
 from components.tflite_exporter.interpreter import answer
 from tests.components.conftest import GOLDEN_IMAGES, Holder, artifact, save_holder
 
-PARAMETERS = {"split": "train", "timeout_seconds": 120.0, **dataclasses.asdict(executor.Bounds())}
+PARAMETERS = {
+    "split": "train",
+    "timeout_seconds": 120.0,
+    "formats": '["float32", "float16", "int8"]',
+    **dataclasses.asdict(executor.Bounds()),
+}
 
 
 def inputs(trained, blessed):
@@ -178,3 +183,11 @@ def test_the_component_passes_its_parameters_on():
     )
     assert component.exec_properties == {**PARAMETERS, "int8_agreement": 0.5, "timeout_seconds": 300.0, "code_fingerprint": "abc"}
     assert component.outputs["exports"].type is Exports
+
+
+def test_only_the_formats_asked_for_are_made(trained, tmp_path):
+    executor.export(
+        trained.saved_model, trained.model_run, trained.examples / "Split-train", tmp_path, executor.Bounds(), 120, formats=("float16",)
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["exports.json", "float16.tflite"]
+    assert [export["name"] for export in json.loads((tmp_path / "exports.json").read_text())["exports"]] == ["float16"]

@@ -139,7 +139,7 @@ def proximities(place: np.ndarray, coast: np.ndarray) -> list[str]:
 HOUSING = DataSet(
     name="housing",
     description=(
-        "sample: 1,000 generated districts; full: California housing of 1990, 20,640 districts, 207 of them without their number of bedrooms"
+        "sample: 1,000 generated districts; full: California housing of 1990, 20,640 districts, 207 without their number of bedrooms"
     ),
     formats=(
         "a .csv file (also .gz, .xz), or a folder of them, with the columns longitude, latitude, housing_median_age, total_rooms, "
