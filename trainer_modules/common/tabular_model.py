@@ -185,7 +185,9 @@ def encoded(features: Sequence[Feature], hparams: Hparams) -> tuple[dict[str, ke
 def mean_of_words(words: keras.KerasTensor, size: int, units: int) -> keras.KerasTensor:
     """Ids of words, int64 [N, length], to the mean of their learned vectors, float32 [N, units]; 0 for a text without words."""
     vectors, there = keras.layers.Embedding(size, units)(words), present(words)
-    return keras.ops.sum(vectors * there, axis=1) / keras.ops.maximum(keras.ops.sum(there, axis=1), 1.0)
+    # Divided before it is summed: TFLite's int8 form gives a quotient that is concatenated the scale of something else.
+    share = there / keras.ops.maximum(keras.ops.sum(there, axis=1, keepdims=True), 1.0)
+    return keras.ops.sum(vectors * share, axis=1)
 
 
 def hidden_layers(x: keras.KerasTensor, hparams: Hparams) -> keras.KerasTensor:
