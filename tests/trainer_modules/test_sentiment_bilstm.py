@@ -50,6 +50,11 @@ def test_answers_do_not_depend_on_padding(monkeypatch):
     assert len(np.unique(answers.round(6))) == 3
 
 
+def test_backwards_keeps_padding_at_the_end():
+    rows = np.array([[5, 6, 7, 0], [5, 6, 7, 8], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(sentiment_bilstm.backwards(rows), [[7, 6, 5, 0], [8, 7, 6, 5], [0, 0, 0, 0]])
+
+
 def test_the_order_of_words_counts(monkeypatch):
     monkeypatch.setattr(sentiment_bilstm, "LENGTH", 5)
     model = sentiment_bilstm.build_model(HPARAMS)

@@ -47,6 +47,11 @@ def test_answers_do_not_depend_on_padding_or_order(monkeypatch):
     assert np.isfinite(answers[3])
 
 
+def test_a_lost_message_costs_as_many_times_as_much():
+    loss = sms_spam.false_alarm_loss(3.0)(np.array([[0], [1]]), np.array([[0.25], [0.25]], np.float32))
+    np.testing.assert_allclose(loss, [-3 * np.log(0.75), -np.log(0.25)], rtol=1e-5)
+
+
 def test_the_search_covers_the_defaults_and_only_known_hyperparameters():
     hp = keras_tuner.HyperParameters()
     assert set(sms_spam.search_space(hp)) <= set(MODEL.hparams)

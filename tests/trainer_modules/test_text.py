@@ -94,7 +94,7 @@ def test_another_end_is_refused():
 
 def build_model(hparams):
     tokens = keras.Input((2,), dtype="int64", name="tokens")
-    x = text.embed(tokens, 6, hparams["embedding_units"])
+    x = text.embedding(6, hparams["embedding_units"])(tokens)
     model = keras.Model({"tokens": tokens}, keras.layers.Dense(1)(keras.ops.mean(x * text.present(tokens), axis=1)))
     model.compile(optimizer="adam", loss="mse")
     return model

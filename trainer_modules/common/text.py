@@ -86,9 +86,9 @@ def word_numbers(
     return tf.ensure_shape(kept.to_tensor(PADDING, shape=[None, length]), [None, length])
 
 
-def embed(tokens: keras.KerasTensor, vocabulary_size: int, units: int) -> keras.KerasTensor:
-    """Word numbers, int64 [N, length], to trained vectors, float32 [N, length, units], which `initialisation` can set."""
-    return keras.layers.Embedding(vocabulary_size, units, name=EMBEDDING)(tokens)
+def embedding(vocabulary_size: int, units: int) -> keras.layers.Embedding:
+    """A layer from word numbers, int64 [N, length], to trained vectors, float32 [N, length, units], which `initialisation` can set."""
+    return keras.layers.Embedding(vocabulary_size, units, name=EMBEDDING)
 
 
 def present(tokens: keras.KerasTensor) -> keras.KerasTensor:
@@ -133,7 +133,7 @@ def starting_from(words: list[str], vectors: np.ndarray, vocabulary: list[str]) 
         vocabulary: the model's words in the order of their numbers, from RESERVED on.
 
     Returns:
-        A function of a model with the layer of `embed`, which raises ValueError for another width of the embedding.
+        A function of a model with the layer `embedding`, which raises ValueError for another width of the embedding.
     """
     rows = {word: row for row, word in reversed(list(enumerate(words)))}
     known = [(number, rows[word]) for number, word in enumerate(vocabulary, RESERVED) if word in rows]
