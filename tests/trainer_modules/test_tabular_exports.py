@@ -17,7 +17,7 @@ HPARAMS = {
 ROWS = 300
 
 
-def test_a_sure_model_stays_sure_of_the_same_in_integers(tmp_path):
+def test_answers_stay_the_same_in_fewer_bits(tmp_path):
     rng = np.random.default_rng(0)
     words = rng.integers(2, 30, (ROWS, 12)) * (np.arange(12) < rng.integers(1, 12, (ROWS, 1)))
     inputs = {
@@ -26,12 +26,13 @@ def test_a_sure_model_stays_sure_of_the_same_in_integers(tmp_path):
         "c__id": rng.integers(0, 6, (ROWS, 1)),
         "t__words": words,
     }
-    labels = (inputs["c__id"][:, 0] >= 3) ^ (words == 7).any(axis=1)
+    certainty = inputs["x__zscore"][:, 0] + 2.0 * (inputs["c__id"][:, 0] >= 3) + 2.0 * (words == 7).any(axis=1) - 2.0
+    labels = rng.random(ROWS) < 1 / (1 + np.exp(-certainty))
     keras.utils.set_random_seed(1)
     model = tabular_model.build_model(COLUMNS, HPARAMS, tabular_model.BINARY)
-    model.fit(inputs, labels, epochs=40, batch_size=50, verbose=0)
+    model.fit(inputs, labels, epochs=10, batch_size=50, verbose=0)
     expected = np.asarray(model(inputs))
-    assert np.mean((expected[:, 0] > 0.5) == labels) > 0.97
+    assert expected.std() > 0.2
 
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -45,6 +46,6 @@ def test_a_sure_model_stays_sure_of_the_same_in_integers(tmp_path):
         endpoint.get_concrete_function(**signature)
         archive.add_endpoint(name, endpoint)
     archive.write_out(str(tmp_path / "model"), verbose=False)
-    for name, bound in (("float32", 1e-5), ("float16", 5e-3), ("int8", 0.15)):
+    for name, bound in (("float32", 1e-5), ("float16", 5e-3), ("int8", 0.08)):
         answers, _ = answer(CONVERTERS[name](tmp_path / "model", tmp_path, inputs), inputs)
         assert np.abs(answers["probability"] - expected).max() < bound, name
