@@ -45,6 +45,7 @@ def last_evaluated(root: Path, choice: Choice, data: str | None) -> dict[str, An
         + f"Make one with: darsena run {choice.model.name}"
         + (f" --preset {choice.preset}" if choice.preset else "")
         + (f" --data {data.upper() if data == 'path' else data}" if data not in (None, "sample") else "")
+        + f" --root {root}"
     )
 
 

@@ -54,7 +54,9 @@ class RawTable:
             UsageError: there is no such column; the message suggests one.
         """
         if name.strip() not in self.cells:
-            raise UsageError(f"expected {option} to be a column of {self.path}, received {name!r}. {suggestion(name, list(self.cells))}")
+            alike = [column for column in self.cells if column.casefold() == name.strip().casefold()]
+            hint = f"Did you mean {alike[0]!r}?" if alike else suggestion(name, list(self.cells))
+            raise UsageError(f"expected {option} to be a column of {self.path}, received {name!r}. {hint}")
         return name.strip()
 
 
