@@ -1,6 +1,6 @@
 """`make bench-models`: every model on its full data against its reference figure.
 
-    python -m benchmarks.models [MODEL[:PRESET] …] [--root bench_root] [--again] [--write docs/models.md]
+    python -m benchmarks.models [MODEL[:PRESET] …] [--root bench_root] [--again | --no-runs] [--write docs/models.md]
 
 It takes hours on two cores, and resumes where it stopped: a figure that was measured is kept under the root until `--again`, or
 until the row's hyperparameters or data change. The full data comes from where `darsena run --data full` finds it ($DARSENA_DATA, or
@@ -132,44 +132,43 @@ class Measured:
     commit: str
 
 
-def measure(row: Row, root: Path, again: bool) -> Measured:
-    """The figure of a row: the one that was kept, or that of a run now."""
-    kept = root / "measured" / f"{row.name.replace(':', '-')}.json"
+def kept(row: Row, root: Path) -> Measured | None:
+    """The figure of a row that was measured before, if nothing that it depends on has changed since."""
+    file = measured_file(row, root)
+    found = Measured(**json.loads(file.read_text())) if file.is_file() else None
+    return found if found and found.key == key(row) else None
+
+
+def measured_file(row: Row, root: Path) -> Path:
+    """Where the figure of a row is kept."""
+    return root / "measured" / f"{row.name.replace(':', '-')}.json"
+
+
+def key(row: Row) -> dict[str, Any]:
+    """What the figure of a row depends on, beside the code."""
     name, _, preset = row.name.partition(":")
-    model = load_model(name).with_preset(preset)
-    key: dict[str, Any] = {
-        "hparams": {k: v for k, v in model.hparams.items() if v not in ("", 0, "imagenet")},
-        "settings": list(row.settings),
-    }
-    if kept.is_file() and not again:
-        found = Measured(**json.loads(kept.read_text()))
-        if found.key == key:
-            return found
-    data = str(row.prepare(root / "data")) if row.prepare else "full"
+    hparams = load_model(name).with_preset(preset).hparams
+    return {"hparams": {name: value for name, value in hparams.items() if value not in ("", 0, "imagenet")}, "settings": list(row.settings)}
+
+
+def measure(row: Row, root: Path) -> Measured:
+    """The figure of a row, by a run now."""
+    name, _, preset = row.name.partition(":")
     # Each row in a root of its own: a preset is not to be held to what another one serves.
     home = root / row.name.replace(":", "-")
-    command = [
-        DARSENA,
-        "run",
-        name,
-        "--data",
-        data,
-        "--root",
-        str(home),
-        "--json",
-        *row.settings,
-        *(("--preset", preset) if preset else ()),
-    ]
+    command = [DARSENA, "run", name, "--root", str(home), "--json", *row.settings, *(("--preset", preset) if preset else ())]
+    command += ["--data", str(row.prepare(root / "data")) if row.prepare else "full"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode not in (0, 3):
         sys.exit(f"bench-models: {' '.join(command)} ended with {done.returncode}.")
-    measured = describe(row, key, json.loads(done.stdout), home)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(dataclasses.asdict(measured), indent=1))
+    measured = describe(row, json.loads(done.stdout), home)
+    file = measured_file(row, root)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(dataclasses.asdict(measured), indent=1))
     return measured
 
 
-def describe(row: Row, key: dict[str, Any], record: dict, root: Path) -> Measured:
+def describe(row: Row, record: dict, root: Path) -> Measured:
     """A run as a row of the table."""
     outputs = {name: Path(uris[0]) for node in record["nodes"] for name, uris in node["outputs"].items()}
     overall = read_evaluation(outputs["evaluation"]).overall.metrics
@@ -179,7 +178,7 @@ def describe(row: Row, key: dict[str, Any], record: dict, root: Path) -> Measure
         value, low, high = dataclasses.astuple(overall[row.metric])
     exports = {export["name"]: export["bytes"] / 1e6 for export in json.loads((outputs["exports"] / "exports.json").read_text())["exports"]}
     return Measured(
-        key=key,
+        key=key(row),
         value=value,
         low=low,
         high=high,
@@ -237,15 +236,21 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="MODEL[:PRESET]", help="rows to measure; all by default")
     parser.add_argument("--root", type=Path, default=Path("bench_root"))
     parser.add_argument("--again", action="store_true", help="measure also what was measured before")
-    parser.add_argument("--write", type=Path, help="write the table, if all rows were measured, to this file too")
+    parser.add_argument("--no-runs", action="store_true", help="measure nothing: only the table of what was measured before")
+    parser.add_argument("--write", type=Path, help="write the table of all rows to this file too")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - {row.name for row in ROWS}
     if unknown:
         parser.error(f"expected rows of {', '.join(row.name for row in ROWS)}, received {', '.join(sorted(unknown))}")
     chosen = [row for row in ROWS if not arguments.names or row.name in arguments.names]
     table = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+    root = arguments.root.absolute()
     for row in chosen:
-        table.append(f"| {' | '.join(lines(row, measure(row, arguments.root.absolute(), arguments.again)))} |")
+        found = None if arguments.again else kept(row, root)
+        if found is None and not arguments.no_runs:
+            found = measure(row, root)
+        cells = list(lines(row, found)) if found else [f"`{row.name}`", "not measured yet", *[""] * (len(COLUMNS) - 2)]
+        table.append(f"| {' | '.join(cells)} |")
         print(table[-1], flush=True)
     if arguments.write and len(chosen) == len(ROWS):
         about = f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}, no GPU"
