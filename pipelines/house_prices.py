@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 MODEL = ModelConfig(
     name="house_prices",
-    learns="estimates the median value of a house in a district (2 x 64 ReLU; --preset linear: linear regression)",
+    learns="estimates the median value of a house in a district (64-64 ReLU, or a linear regression)",
     data=HOUSING,
-    reference="RMSE of ordinary least squares on the same split",
+    reference="RMSE at most 0.9 times that of ordinary least squares on the same split",
     label="median_house_value",
     hparams={
         "features": "all",
@@ -32,23 +32,26 @@ MODEL = ModelConfig(
         "depth": 2,
         "width": 64,
         "dropout": 0.1,
+        # Mean and standard deviation of the published file's label, in dollars.
         "label_offset": 206856.0,
         "label_scale": 115396.0,
-        "learning_rate": 2e-3,
+        "learning_rate": 3e-3,
         "schedule": "cosine",
-        "batch_size": 128,
+        "batch_size": 64,
         "epochs": 40,
     },
-    gates=(Gate("RootMeanSquaredError", sample=70000.0, full=62000.0, higher_is_better=False, tolerance=1000.0),),
+    # Of least squares (benchmarks/references.py) the error is 68,962 dollars on the full data's test split, 55,917 on the sample's,
+    # which has 198 rows only: there the bounds are wider.
+    gates=(Gate("RootMeanSquaredError", sample=61000.0, full=62066.0, higher_is_better=False, tolerance=1500.0),),
     metrics=("MeanAbsoluteError", "SquaredPearsonCorrelation"),
     slices=("ocean_proximity",),
     task=REGRESSION,
     presets={
         "linear": Preset(
             description="a linear regression on the columns as they are",
-            hparams={"network": "linear", "scaling": "zscore", "learning_rate": 1e-2, "dropout": 0.0},
-            reference="",
-            gates=(Gate("RootMeanSquaredError", sample=80000.0, full=72000.0, higher_is_better=False, tolerance=1000.0),),
+            hparams={"network": "linear", "scaling": "zscore", "dropout": 0.0, "learning_rate": 3e-2},
+            reference="RMSE at most 1.02 times that of ordinary least squares on the same split",
+            gates=(Gate("RootMeanSquaredError", sample=67000.0, full=70341.0, higher_is_better=False, tolerance=1500.0),),
         )
     },
 )
