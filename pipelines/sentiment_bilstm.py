@@ -33,12 +33,14 @@ MODEL = ModelConfig(
         "batch_size": 64,
         "epochs": 10,
     },
-    gates=(Gate("BinaryAccuracy", sample=0.75, full=0.78, tolerance=0.02),),
+    # TF-IDF + logistic regression reaches 0.8067 on the same split (benchmarks/text_references.py); 2 points less are let pass.
+    gates=(Gate("BinaryAccuracy", sample=0.75, full=0.7867, tolerance=0.02),),
     metrics=("AUC", "Precision", "Recall", "F1Score", "BinaryCrossentropy"),
     slices=("label", "origin"),
     task=BINARY,
     class_names=("negative", "positive"),
-    export_formats=("float32", "float16"),
+    # Of 256 probabilities, 8 bits for the state of 32 steps moved one by 0.16, and none to the other class.
+    export_bounds={"int8_diff": 0.25},
 )
 
 

@@ -4,11 +4,15 @@ An embedding of 64, LSTMs of 64 in both directions (A. Graves and J. Schmidhuber
 LSTM", 2005), and a hidden layer of 64, on the UCI Sentiment Labelled Sentences.
 
 A published notebook reports 99.7% for it. That is an artefact: it takes its test set from a tf.data.Dataset that is shuffled anew
-before every pass, so that training sees another 80% of the sentences in each epoch, and after a few epochs all of them. The reference
-here is honest: TF-IDF with logistic regression on the same split (`python benchmarks/reshuffle_leak.py` has the figures).
+before every pass, so that training sees another 80% of the sentences in each epoch, and after a few epochs all of them.
+`python benchmarks/reshuffle_leak.py` trains the same network, without dropout as there, either way (means of three seeds):
 
-There is no TFLite int8 of it: the state of 32 unrolled steps does not fit 8 bits (answers of a trained model were off by 0.5, and
-LiteRT's XNNPACK delegate refuses the graph). float32 and float16 answer as the model does.
+    reshuffled before every pass     100% of the test sentences trained on    99.7%
+    shuffled once                      0%                                     81.3%
+    TF-IDF + logistic regression       0%, the second row's split             82.9%
+
+Here a sentence's split follows from its words. On that split the network reaches 80.7, 81.0 and 79.7% with the seeds 42, 1 and 2, and
+TF-IDF with logistic regression 80.7%: as good, within what 631 test sentences can tell (a standard error of 1.6 points).
 
     darsena run sentiment_bilstm               3,000 generated sentences
     darsena run sentiment_bilstm --data full   UCI Sentiment Labelled Sentences, 3,000
