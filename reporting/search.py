@@ -29,7 +29,7 @@ def trials(run: Record) -> View:
             "failed": trial["status"] != "completed",
             "reason": trial.get("reason", ""),
             "seconds": trial.get("seconds"),
-            "hparams": [trial["hparams"].get(name) for name in names],
+            "hparams": [_listed(trial["hparams"].get(name)) for name in names],
         }
         for number, (trial, score, leader) in enumerate(zip(made, scores, leaders, strict=True), start=1)
     ]
@@ -73,6 +73,11 @@ def read_search(results: Path) -> dict[str, Any]:
     }
 
 
+def _listed(value: object) -> object:
+    """A value, with room to break the line where it is a list of names."""
+    return value.replace(",", ", ") if isinstance(value, str) else value
+
+
 def _score(trial: Mapping[str, Any]) -> float:
     score = trial.get("score")
     return float(score) if isinstance(score, int | float) else math.nan
@@ -106,7 +111,7 @@ def _facts(found: Mapping[str, Any], scores: Sequence[float], best: int | None) 
     if found.get("asked", 0) > len(scores):
         facts[0] = ("Trials", f"{facts[0][1]}, of {found['asked']}")
     if "objective" in found:
-        facts.insert(0, ("Objective", f"{found['objective']}, the {'lower' if found['direction'] == 'min' else 'higher'} the better"))
+        facts.insert(0, ("Objective", f"{'lowest' if found['direction'] == 'min' else 'highest'} {found['objective']}"))
     if best is not None:
         facts.append(("Best score", formats.metric(scores[best])))
         if not math.isnan(scores[0]):

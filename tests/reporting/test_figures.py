@@ -98,6 +98,14 @@ def test_best_trial_is_marked() -> None:
     assert marked == ["three"] and sum(1 for _ in root.iter(f"{SVG}circle")) == 2
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"), [([49000.0, 61000.0], "55,000"), ([0.91, 0.99], "0.95"), ([1e6, 4e6], "2e+06"), ([-2.0, 2.0], "0")]
+)
+def test_axes_say_numbers_as_people_do(values: list[float], expected: str) -> None:
+    root = parse(figures.scatter("s", [(at, value, "") for at, value in enumerate(values, 1)], None))
+    assert expected in [text.text for text in root.iter(f"{SVG}text")]
+
+
 def test_trials_without_a_score_are_crosses_and_the_best_so_far_is_a_stair() -> None:
     points = [(1, 5.0, "one"), (2, math.nan, "two"), (3, 3.0, "three"), (4, 4.0, "four")]
     root = parse(figures.scatter("s", points, 2, [5.0, 5.0, 3.0, 3.0]))
