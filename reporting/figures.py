@@ -292,7 +292,7 @@ def _value_axis(chart: svg.Element, values: Sequence[float], y: Callable[[float]
     """Grid lines with their values on the left."""
     for value in values:
         svg.add(chart, "line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y(value), y2=y(value), css="grid")
-        svg.add(chart, "text", formats.number(value) if abs(value) < 1e6 else f"{value:.3g}", x=_LEFT - 6, y=y(value) + 4, text_anchor="end", css="tick")
+        svg.add(chart, "text", formats.tick(value), x=_LEFT - 6, y=y(value) + 4, text_anchor="end", css="tick")
 
 
 def _empty(chart: svg.Element) -> Markup:

@@ -21,6 +21,11 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def tick(value: float) -> str:
+    """A number beside an axis, where there is little room: 0.95, 55,000, 2e+06."""
+    return number(value) if abs(value) < 1e6 else f"{value:.3g}"
+
+
 def metric(value: float | None) -> str:
     """The value of a metric, aligned to 4 decimals where it lies in the usual range."""
     if value is None or not math.isfinite(value) or (value != 0 and not 1e-3 <= abs(value) < 1e3):

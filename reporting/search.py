@@ -107,9 +107,7 @@ def _facts(found: Mapping[str, Any], scores: Sequence[float], best: int | None) 
     """The numbers that matter most."""
     completed = sum(not math.isnan(score) for score in scores)
     failed = f", {len(scores) - completed} failed" if completed < len(scores) else ""
-    facts = [("Trials", f"{completed} completed{failed}")]
-    if found.get("asked", 0) > len(scores):
-        facts[0] = ("Trials", f"{facts[0][1]}, of {found['asked']}")
+    facts = [("Trials", f"{completed} of {found.get('asked', len(scores))}{failed}")]
     if "objective" in found:
         facts.insert(0, ("Objective", f"{'lowest' if found['direction'] == 'min' else 'highest'} {found['objective']}"))
     if best is not None:

