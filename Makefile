@@ -9,7 +9,7 @@ UV := .build/bootstrap/bin/uv
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --python-platform x86_64-manylinux_2_40 \
 	--custom-compile-command 'make lock'
 
-.PHONY: help setup demo test test-all bench bench-models lint lock clean
+.PHONY: help setup demo test test-all bench bench-models bench-tuning lint lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench: setup  ## The speed table (median of 5)
 
 bench-models: setup  ## Every model on its full data against its reference (hours; resumes)
 	$(BIN)/python -m benchmarks.models --write docs/models.md
+
+bench-tuning: setup  ## What a search gains over the defaults (an hour or two; resumes)
+	$(BIN)/python -m benchmarks.tuning --write docs/tuning.md
 
 lint: setup  ## Ruff and mypy
 	$(BIN)/ruff check .
