@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -172,8 +173,9 @@ def metric_view(name: str, entries: Sequence[Entry]) -> View:
 def conclusion(values: Sequence[tuple[str, Value]], higher: bool | None) -> str:
     """What the intervals say of the differences between models; "" for a single one.
 
-    Intervals that do not overlap differ by more than chance. Where they do overlap the difference may be chance; it need not be, since
-    the models were measured on the same examples, whose common part of the noise the intervals do not take off.
+    Two intervals may overlap although the difference is more than chance: its own 95% interval has the root of the sum of their
+    squared half widths as its half width, as if the models had been measured on examples of their own. Since they were measured on the
+    same, whose common part of the noise cancels, that errs on the side of calling a difference chance.
 
     Args:
         values: (model, its value) each.
@@ -182,21 +184,31 @@ def conclusion(values: Sequence[tuple[str, Value]], higher: bool | None) -> str:
     if len(values) < 2:
         return ""
     if any(value.low is None or value.high is None for _, value in values):
-        return "Without intervals, whether the difference is chance cannot be told."
+        return "Without intervals, whether the differences are chance cannot be told."
     if higher is None:
         pairs = [f"{a} and {b}" for at, (a, one) in enumerate(values) for b, other in values[at + 1 :] if overlap(one, other)]
-        return f"Intervals overlap: {', '.join(pairs)}; their differences may be chance." if pairs else "No intervals overlap."
+        return f"Intervals overlap: {', '.join(pairs)}." if pairs else "No intervals overlap."
     best, top = (max if higher else min)(values, key=lambda pair: pair[1].value)
-    near = [model for model, value in values if model != best and overlap(value, top)]
-    if not near:
-        return f"{best} is best: its interval overlaps no other."
-    return f"{best} has the best value, but its interval overlaps that of {' and '.join(near)}: the difference may be chance."
+    near = [(model, value) for model, value in values if model != best and overlap(value, top)]
+    chance = [model for model, value in near if abs(value.value - top.value) <= math.hypot(half_width(value), half_width(top))]
+    if chance:
+        return f"{best} has the best value, but its interval overlaps that of {' and '.join(chance)}: the difference may be chance."
+    if near:
+        names = " and ".join(model for model, _ in near)
+        return f"{best} is best: its interval overlaps that of {names}, but the difference is more than chance."
+    return f"{best} is best: its interval overlaps no other."
 
 
 def overlap(one: Value, other: Value) -> bool:
     """Whether two values' intervals have a point in common."""
     assert one.low is not None and one.high is not None and other.low is not None and other.high is not None
     return one.low <= other.high and other.low <= one.high
+
+
+def half_width(value: Value) -> float:
+    """Half of the width of a value's interval."""
+    assert value.low is not None and value.high is not None
+    return (value.high - value.low) / 2
 
 
 def write_comparison(entries: Sequence[Entry], path: Path) -> None:

@@ -92,13 +92,24 @@ def test_other_data_another_reader_or_another_number_of_examples_is_another_grou
         ([Value(0.9, 0.88, 0.92), Value(0.95, 0.94, 0.96)], True, "b is best: its interval overlaps no other."),
         ([Value(0.9, 0.88, 0.92), Value(0.95, 0.94, 0.96)], False, "a is best: its interval overlaps no other."),
         (
-            [Value(0.9, 0.88, 0.92), Value(0.93, 0.92, 0.95), Value(0.5, 0.4, 0.6)],
+            [Value(0.9, 0.88, 0.92), Value(0.91, 0.9, 0.93), Value(0.5, 0.4, 0.6)],
             True,
             "b has the best value, but its interval overlaps that of a: the difference may be chance.",
         ),
-        ([Value(1.5, 1, 2), Value(1.8, 1.7, 3)], None, "Intervals overlap: a and b; their differences may be chance."),
+        # Half widths 0.018 and 0.014: a difference of 0.029 is more than the 0.023 that chance makes, one of 0.022 is not.
+        (
+            [Value(0.943, 0.925, 0.961), Value(0.972, 0.958, 0.986)],
+            True,
+            "b is best: its interval overlaps that of a, but the difference is more than chance.",
+        ),
+        (
+            [Value(0.95, 0.932, 0.968), Value(0.972, 0.958, 0.986)],
+            True,
+            "b has the best value, but its interval overlaps that of a: the difference may be chance.",
+        ),
+        ([Value(1.5, 1, 2), Value(1.8, 1.7, 3)], None, "Intervals overlap: a and b."),
         ([Value(1.5, 1, 2), Value(2.5, 2.1, 3)], None, "No intervals overlap."),
-        ([Value(0.9, 0.88, 0.92), Value(0.95)], True, "Without intervals, whether the difference is chance cannot be told."),
+        ([Value(0.9, 0.88, 0.92), Value(0.95)], True, "Without intervals, whether the differences are chance cannot be told."),
         ([Value(0.9, 0.88, 0.92)], True, ""),
     ],
 )

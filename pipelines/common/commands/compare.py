@@ -97,8 +97,11 @@ def show(screen: Console, views: list[dict[str, Any]]) -> None:
         if view["others"]:
             screen.print(f"Left out, since not all have it: {', '.join(view['others'])}.", markup=False, highlight=False, soft_wrap=True)
         screen.print()
-        screen.print(cost_table(view))
+        screen.print(training_table(view))
         screen.print()
+        if view["exports"]:
+            screen.print(export_table(view))
+            screen.print()
     if len(views) > 1:
         screen.print(f"Evaluated on {len(views)} different sets of examples: figures of different sets do not compare.", highlight=False)
 
@@ -121,17 +124,25 @@ def bar(share: float) -> str:
     return "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
 
 
-def cost_table(view: dict[str, Any]) -> Table:
-    """What each model took to train, and size and latency of each of its exports."""
+def training_table(view: dict[str, Any]) -> Table:
+    """Which run each model is from, and what it took to train."""
     from reporting import formats
 
-    table = plain_table("Model", "Run", "Verdict", "Parameters", "Training", *view["exports"])
+    table = plain_table("Model", "Run", "Verdict", "Parameters", "Training")
+    for entry in view["models"]:
+        table.add_row(entry.name, entry.run_id, entry.verdict, formats.number(entry.parameters), formats.seconds(entry.training_seconds))
+    return table
+
+
+def export_table(view: dict[str, Any]) -> Table:
+    """Size and latency of each model's exports."""
+    from reporting import formats
+
+    table = plain_table("Model", *view["exports"])
     for entry in view["models"]:
         exports = [entry.exports.get(name) for name in view["exports"]]
         cells = [f"{formats.size(each.bytes)}, {formats.number(each.latency_ms, 3)} ms" if each else formats.ABSENT for each in exports]
-        table.add_row(
-            entry.name, entry.run_id, entry.verdict, formats.number(entry.parameters), formats.seconds(entry.training_seconds), *cells
-        )
+        table.add_row(entry.name, *cells)
     return table
 
 
