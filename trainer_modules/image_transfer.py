@@ -1,4 +1,26 @@
-"""A network that was trained on ImageNet, put to other pictures: as the classifier it already is, or with a new head."""
+"""A network that was trained on ImageNet, put to other pictures: with a new head, or as the classifier that it is.
+
+A client sends the file of a picture (JPEG, PNG or BMP, of any size); it is decoded and its middle square resized in the served graph.
+
+The new head takes the maps of the backbone's last stages, each averaged over the picture, brings them to one scale by batch
+normalisation, and learns a hidden layer and a softmax on them while the backbone stays frozen (J. Yosinski et al., "How transferable
+are features in deep neural networks?", arXiv:1411.1792, 2014; features of several stages: B. Hariharan et al., "Hypercolumns",
+arXiv:1411.5752, 2014). Afterwards the last layers of the backbone may be fine-tuned with it. Backbones: MobileNetV2 (M. Sandler et al.,
+arXiv:1801.04381), VGG16 (K. Simonyan and A. Zisserman, arXiv:1409.1556), EfficientNetV2B0 (M. Tan and Q. Le, arXiv:2104.00298).
+
+The references are 0.70 on 5,000 CIFAR-10 pictures at 96x96 from frozen features of MobileNetV2, and an accepted label for 15 of 15
+photographs with MobileNetV2 as it is. Here: 0.751 (95% interval 0.740 to 0.762) on the 10,000 test pictures of a JPEG copy of CIFAR-10
+after 4,950 to train on (0.70 from the last stage alone), and 15 of 15 by the served model, with MobileNetV2's weights of a quantised
+file made float again. Weights of VGG16 and EfficientNetV2B0 were not to be had: they were built, trained a head and exported, but their
+accuracy is not claimed. On its sample the model has random weights, on whose features 240 pictures of six scenes come apart to about
+0.77: that shows that it works, and no more, since every picture of a scene is cut out of the same photograph.
+
+    darsena run image_transfer                                       the sample
+    darsena run image_transfer --preset transfer --data FOLDER       your own pictures, a folder for each class
+    darsena run image_transfer --preset transfer --data full         photographs of five kinds of flowers
+    darsena run image_transfer --preset classifier --data FOLDER     folders named as classes of ImageNet
+    darsena run image_transfer --set weights=FILE.weights.h5 …       weights of your own
+"""
 
 from __future__ import annotations
 
@@ -68,10 +90,10 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     else:
         backbone = frozen(backbones.build_backbone(name, size, hparams["width"]))
         maps = backbone(pixels, training=False)[-hparams["stages"] :]
-        x = keras.layers.Concatenate(name=transfer.FEATURES)([keras.layers.GlobalAveragePooling2D()(each) for each in maps])
-        # Features of every stage and backbone, trained or not, come to one scale.
-        x = keras.layers.BatchNormalization(momentum=0.9, center=False, scale=False, synchronized=True)(x)
-        x = keras.layers.Dropout(hparams["dropout"])(x)
+        features = [keras.layers.GlobalAveragePooling2D(name=f"{transfer.FEATURES}_{at}")(each) for at, each in enumerate(maps)]
+        # Stages differ in scale, by much: brought to one before they are joined, they also share the steps of an 8-bit model.
+        scaled = [keras.layers.BatchNormalization(momentum=0.9, center=False, scale=False, synchronized=True)(each) for each in features]
+        x = keras.layers.Dropout(hparams["dropout"])(keras.layers.Concatenate()(scaled))
         if hparams["head_units"]:
             x = keras.layers.Dense(hparams["head_units"], activation="relu")(x)
             x = keras.layers.Dropout(hparams["dropout"])(x)

@@ -34,7 +34,7 @@ class Checkout:
         """Runs `darsena` to its end."""
         environment = {**os.environ, "PYTHONPATH": str(self.folder)}
         return subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=240
+            self.command(*arguments), cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=600
         )
 
     def run(self, *arguments: str, expect: tuple[int, ...] = (0,)) -> dict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -38,7 +38,7 @@ def learn(
     """Builds a model and trains what of it is not frozen: a `training.Fit`.
 
     Args:
-        build_model: makes the compiled model. Its layer "features" ends the frozen part; those after it are a chain, the head. A model
+        build_model: makes the compiled model. Its layers named "features…" end the frozen part; what follows them is the head. A model
             without anything to train is only measured.
         hparams: as for `training.fit`, and `fine_tune_epochs`, `fine_tune_layers` (of its backbone, from the end) and
             `fine_tune_rate` (the learning rate of those epochs).
@@ -62,7 +62,8 @@ def learn(
             return model, measured(model, validation, distribution)
         body, head = split(model)
     started = time.perf_counter()
-    features = remembered(body, (train, validation), {} if memory is None else memory)
+    names = [tensor.name for tensor in head.inputs]
+    features = [renamed(rows, names) for rows in remembered(body, (train, validation), {} if memory is None else memory)]
     seconds = time.perf_counter() - started
     history = training.fit_model(head, hparams, *features, seed=seed, distribution=distribution)
     if hparams["fine_tune_epochs"] and hparams["fine_tune_layers"]:
@@ -75,20 +76,22 @@ def learn(
 
 
 def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """The frozen part of a model, up to its layer "features", and the head after that, compiled as the model is.
+    """The frozen part of a model, up to its layers "features…", and the head after those, compiled as the model is.
 
     Returns:
-        A model from the whole model's inputs to features, and one from {"features": them} to the whole model's output; they share
-        its layers.
+        A model from the whole model's inputs to a list of features, and one from them to the whole model's output; they share its
+        layers.
     """
-    last = model.get_layer(FEATURES)
-    body = keras.Model({tensor.name: tensor for tensor in model.inputs}, last.output)
-    x = given = keras.Input(last.output.shape[1:], dtype=last.output.dtype, name=FEATURES)
-    for layer in model.layers[model.layers.index(last) + 1 :]:
-        x = layer(x)
-    head = keras.Model({FEATURES: given}, x)
+    features = [layer.output for layer in model.layers if layer.name.startswith(FEATURES)]
+    body = keras.Model({tensor.name: tensor for tensor in model.inputs}, features)
+    head = keras.Model(features, model.outputs[0])
     head.compile_from_config(model.get_compile_config())
     return body, head
+
+
+def renamed(rows: Rows, names: Sequence[str]) -> Rows:
+    """The rows with other names of their features."""
+    return dataclasses.replace(rows, features=dict(zip(names, rows.features.values(), strict=True)))
 
 
 def remembered(body: keras.Model, splits: tuple[Rows, Rows], memory: Memory) -> tuple[Rows, Rows]:
@@ -112,7 +115,8 @@ def computed(body: keras.Model, rows: Rows) -> Rows:
     given = dataclasses.replace(rows, features=signatures.select(body, rows.features))
     call = tf.function(lambda inputs: body(inputs, training=False), reduce_retracing=True)
     batches = [call(inputs) for inputs, _ in ordered_batches(given, training.evaluation_batch(given))]
-    return dataclasses.replace(rows, features={FEATURES: tf.concat(batches, axis=0)})
+    columns = [tf.concat(parts, axis=0) for parts in zip(*batches, strict=True)]
+    return dataclasses.replace(rows, features={str(number): column for number, column in enumerate(columns)})
 
 
 def measured(model: keras.Model, validation: Rows, distribution: tf.distribute.Strategy) -> training.History:
