@@ -27,8 +27,8 @@ def read_split(examples: Path, split: str) -> tuple[list[str], list[int]]:
     """Texts and labels of a split of an Examples artifact."""
     spec = {TEXT: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
     files = sorted(str(path) for path in (examples / f"Split-{split}").iterdir())
-    rows = [tf.io.parse_single_example(record, spec) for record in tf.data.TFRecordDataset(files)]
-    return [row[TEXT].numpy().decode() for row in rows], [int(row[LABEL]) for row in rows]
+    rows = tf.io.parse_example(list(tf.data.TFRecordDataset(files).as_numpy_iterator()), spec)
+    return [text.decode() for text in rows[TEXT].numpy()], rows[LABEL].numpy().tolist()
 
 
 def reference(model: str, examples: Path) -> dict[str, float]:

@@ -32,7 +32,7 @@ MODEL = ModelConfig(
         "batch_size": 128,
         "epochs": 4,
     },
-    gates=(Gate("BinaryAccuracy", sample=0.8, full=0.87, tolerance=0.005),),
+    gates=(Gate("BinaryAccuracy", sample=0.7, full=0.87, tolerance=0.005),),
     metrics=("AUC", "Precision", "Recall", "F1Score", "BinaryCrossentropy"),
     slices=("label",),
     task=BINARY,
