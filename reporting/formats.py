@@ -4,6 +4,7 @@ import math
 import re
 
 ABSENT = "–"
+ACRONYMS = {"auc": "AUC"}  # in the snake case of TFMA's metrics
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -69,7 +70,7 @@ def title(name: str) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ").split()
     if not words:
         return name
-    lowered = [word if word.isupper() and len(word) > 1 else word.lower() for word in words]
+    lowered = [ACRONYMS.get(word, word if word.isupper() and len(word) > 1 else word.lower()) for word in words]
     return " ".join([lowered[0][:1].upper() + lowered[0][1:], *lowered[1:]])
 
 

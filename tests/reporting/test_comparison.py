@@ -121,7 +121,7 @@ def test_metrics_in_common_are_shown_and_the_others_named() -> None:
     more = {"auc": Value(0.99), ACCURACY: Value(0.8, 0.7, 0.9)}
     view = comparison.group_view([entry("a", Value(0.9, 0.88, 0.92)), entry("b", Value(0.0), metrics=more)])
     assert [metric["name"] for metric in view["metrics"]] == [ACCURACY]
-    assert view["others"] == ["Auc"]
+    assert view["others"] == ["AUC"]
     assert view["metrics"][0]["direction"] == "higher is better"
 
 
@@ -157,4 +157,4 @@ def test_models_without_a_metric_in_common_say_so(tmp_path: Path) -> None:
     comparison.write_comparison([entry("a", Value(0.9)), two], tmp_path / "compare.html")
     section = Page((tmp_path / "compare.html").read_text()).section("set-1")
     assert "These models have no metric in common." in section.text
-    assert "Left out, since not all of them have it: Auc, Sparse categorical accuracy." in section.text
+    assert "Left out, since not all of them have it: AUC, Sparse categorical accuracy." in section.text

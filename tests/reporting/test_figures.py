@@ -158,6 +158,7 @@ def test_nasty_names_and_odd_values_give_well_formed_pictures(picture: str) -> N
         (formats.percent(0.0025), "0.25%"),
         (formats.title("SparseCategoricalAccuracy"), "Sparse categorical accuracy"),
         (formats.title("val_AUC"), "Val AUC"),
+        (formats.title("auc"), "AUC"),
         (formats.cell(True), "yes"),
     ],
 )
