@@ -106,7 +106,25 @@ def test_expected_improvement_is_largest_where_the_known_scores_fall_off():
     candidates = np.linspace(0, 1, 101)[:, np.newaxis]
     gains = expected_improvement(known, scores, candidates, seed=0)
     assert gains.min() >= 0
-    assert abs(candidates[np.argmax(gains), 0] - 0.3) < 0.1
+    assert 0.1 <= candidates[np.argmax(gains), 0] <= 0.5
+    assert gains[80] < gains[30] / 2
+
+
+def test_the_first_trials_vary_the_defaults_in_part(tmp_path):
+    hp = keras_tuner.HyperParameters()
+    names = [f"rate{number}" for number in range(10)]
+    for name in names:
+        hp.Float(name, 0.0, 1.0)
+    oracle = Oracle(dict.fromkeys(names, 0.5), hp, objective=keras_tuner.Objective("val_loss", "min"), max_trials=40, seed=2)
+    found = tuning.Search(lambda values: {"val_loss": [1.0]}, oracle=oracle, directory=str(tmp_path), project_name="search")
+    for _ in range(10):
+        trial = oracle.create_trial("tuner")
+        trial.status = "COMPLETED"
+        oracle.update_trial(trial.trial_id, {"val_loss": 1.0})
+        oracle.end_trial(trial)
+    changed = [sum(value != 0.5 for value in trial["hparams"].values()) for trial in found.trials()]
+    assert changed[0] == 0 and min(changed[1:]) >= 1
+    assert 3 < np.mean(changed[1:]) < 5
 
 
 def test_no_trial_begins_after_the_time_limit(tmp_path):
