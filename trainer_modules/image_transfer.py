@@ -141,5 +141,7 @@ def run_fn(fn_args: FnArgs) -> None:
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """Searches hyperparameters of a new head, on features that are computed once (called by TFX's Tuner)."""
-    learn = functools.partial(transfer.learn, initialise=initialise, memory={})
-    return tuning.search(fn_args, build_model, search_space, LABEL, objective="val_accuracy", learn=learn)
+    learn = functools.partial(transfer.learn, memory={})
+    return tuning.search(
+        fn_args, build_model, search_space, LABEL, objective="val_accuracy", initialise=initialise, learn=learn, dtypes=PIXELS
+    )

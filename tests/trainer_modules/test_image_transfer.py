@@ -255,6 +255,27 @@ def test_the_search_covers_the_defaults_and_only_known_hyperparameters():
         assert ranges[name].min_value <= MODEL.hparams[name] <= ranges[name].max_value
 
 
+def test_trials_of_a_search_learn_as_the_trainer_does(classifier, tmp_path, monkeypatch):
+    """From the weights of the file, on pixels in whole bytes, and from features that are computed once."""
+    file = tmp_path / "all.weights.h5"
+    classifier.save_weights(file)
+    hparams = {**SMALL, "epochs": 1, "weights": str(file), "weights_sha256": sha256(file)}
+    asked = []
+    monkeypatch.setattr(image_transfer.training, "run", lambda *_, **given: asked.append(given))
+    monkeypatch.setattr(image_transfer.tuning, "search", lambda *_, **given: asked.append(given))
+    image_transfer.run_fn(None)
+    image_transfer.tuner_fn(None)
+    trainer, search = asked
+    assert trainer["dtypes"] == search["dtypes"] == {"image": "uint8"}
+    count, compute, split = [], transfer.computed, (rows(), rows())
+    monkeypatch.setattr(transfer, "computed", lambda body, rows: count.append(1) or compute(body, rows))
+    for units in (8, 4):
+        given = {**hparams, "head_units": units}
+        model, _ = search["learn"](image_transfer.build_model, given, *split, seed=1, strategy="default", initialise=search["initialise"])
+        assert_same(backbones.backbone_of(model), classifier)
+    assert len(count) == 2
+
+
 def test_mobilenet_names_the_photos(real_data, monkeypatch):
     monkeypatch.setenv("DARSENA_DATA", str(real_data))
     path, digest = imagenet.weights_file("imagenet", "MobileNetV2", 1.0)
