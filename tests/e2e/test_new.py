@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from serving.server import ModelServer
 from tests.e2e.conftest import REPOSITORY, SOURCES, Checkout
@@ -94,6 +96,7 @@ CASES = {
     "own_plants": Own(plants, "kind", {"delimiter": "\t"}, "utf-8", (), ("number", "number", "category"), 0.85),
 }
 
+PICTURES = "own_pictures_of_stripes"
 LAWS = (
     "test_law_1_nothing_shared_names_a_model",
     "test_law_7_imports_point_one_way",
@@ -141,13 +144,19 @@ def test_a_file_of_rows_becomes_a_served_model_that_beats_any_constant_answer(pr
     assert (gate["value"] < own.reached) == lower and gate["value"] != own.reached
 
     # The raw rows as they are, label and all, asked of the server.
-    with ModelServer(project.root / "serving", [name], grpc_port=0, rest_port=0) as server:
-        command = [sys.executable, "-m", "pipelines", "predict", name, str(path), "--server", f"127.0.0.1:{server.rest_port}", "--json"]
-        asked = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=False)
-    assert asked.returncode == 0, asked.stderr
-    answers = json.loads(asked.stdout)
+    answers = predict(project, name, str(path))
     assert len(answers) == len(rows) - 1
     check_answers(answers, [row[rows[0].index(own.label)] for row in rows[1:]], gate)
+
+
+def predict(project: Checkout, name: str, *files: str) -> list[dict[str, Any]]:
+    """What a server of the pushed model answers about files."""
+    with ModelServer(project.root / "serving", [name], grpc_port=0, rest_port=0) as server:
+        command = [sys.executable, "-m", "pipelines", "predict", name, *files, "--server", f"127.0.0.1:{server.rest_port}", "--json"]
+        asked = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=False)
+    assert asked.returncode == 0, asked.stderr
+    answers: list[dict[str, Any]] = json.loads(asked.stdout)
+    return answers
 
 
 def check_answers(answers: list[dict[str, Any]], truths: list[Any], gate: dict[str, Any]) -> None:
@@ -165,9 +174,31 @@ def check_answers(answers: list[dict[str, Any]], truths: list[Any], gate: dict[s
         assert sum(right) / len(right) > gate["bound"]
 
 
+def test_folders_of_pictures_become_a_served_model(project, tmp_path):
+    """Stripes that lie and stripes that stand, of two sizes."""
+    rng = np.random.default_rng(5)
+    for number in range(160):
+        kind = ("lying", "standing")[number % 2]
+        pixels = rng.integers(0, 60, (40 + 8 * (number % 3), 48, 3), dtype=np.uint8)
+        stripes = pixels if kind == "lying" else pixels.transpose(1, 0, 2)
+        stripes[rng.integers(0, 6) :: rng.integers(6, 10)] += 150
+        path = tmp_path / "pictures" / kind / f"{number}.{('png', 'jpg')[number % 5 == 0]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    made = project.darsena("new", PICTURES, "--images", str(tmp_path / "pictures"))
+    assert made.returncode == 0, made.stderr
+    done = project.darsena("run", PICTURES, "--json")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    (gate,) = [gate for gate in json.loads(done.stdout)["gates"] if gate["kind"] == "value"]
+    assert gate["value"] > 0.9
+    files = sorted((tmp_path / "pictures").glob("*/*"))
+    answers = predict(project, PICTURES, *map(str, files))
+    right = [answer["prediction"] == path.parent.name for answer, path in zip(answers, files, strict=True)]
+    assert sum(right) / len(right) > gate["bound"]
+
+
 def test_the_new_models_are_as_any_other_to_tests_lint_and_types(project):
-    models = [name for name in CASES if (project.folder / "pipelines" / f"{name}.py").exists()]
-    assert models == list(CASES)
+    models = [*CASES, PICTURES]
     files = [f"{folder}/{name}.py" for name in models for folder in ("pipelines", "trainer_modules")]
     tests = [f"tests/trainer_modules/test_{name}.py" for name in models]
     python(project, "ruff", "check", *files, *tests)
