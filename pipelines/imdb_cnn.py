@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipelines.common.config import BINARY, Gate, ModelConfig, RunConfig
+from pipelines.common.datasets import word_vectors
 from pipelines.common.datasets.reviews import REVIEWS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ MODEL = ModelConfig(
     hparams={
         "embedding_units": 256,
         "embeddings": "",
+        "embeddings_sha256": "",
         "filters": 256,
         "kernel_size": 3,
         "hidden_units": 128,
@@ -37,6 +39,7 @@ MODEL = ModelConfig(
     slices=("label",),
     task=BINARY,
     class_names=("negative", "positive"),
+    prepare=word_vectors.prepare,
 )
 
 

@@ -117,6 +117,13 @@ def test_models_of_different_sizes_train_on_replicas_in_one_process(rows):
         assert history["replicas"] == 2
 
 
+def test_validation_rows_that_replicas_cannot_share_equally_are_left_out(rows):
+    odd = Rows({"x": rows.features["x"][:49]}, rows.labels[:49], 49)
+    model, history = training.fit(build_model, HPARAMS, rows, odd, seed=1, strategy="mirrored")
+    right = np.argmax(model({"x": odd.features["x"][:48]}), axis=1) == odd.labels[:48].numpy()
+    assert history["metrics"]["val_accuracy"][-1] == pytest.approx(right.mean(), abs=1e-6)
+
+
 def test_an_unknown_strategy_is_named():
     with pytest.raises(ValueError, match="there is no distribution strategy 'miror'"):
         make_strategy("miror")

@@ -172,7 +172,7 @@ def fit_model(
         batches,
         epochs=epochs,
         steps_per_epoch=steps,
-        validation_data=ordered_batches(validation, evaluation_batch(validation)),
+        validation_data=ordered_batches(*equal_shares(validation, evaluation_batch(validation), distribution.num_replicas_in_sync)),
         callbacks=[
             keras.callbacks.LearningRateScheduler(schedule(hparams)),
             keras.callbacks.LambdaCallback(on_epoch_end=log_epoch(epochs)),
@@ -195,6 +195,15 @@ def evaluation_batch(rows: Rows) -> int:
     """How many rows are evaluated at once."""
     row_bytes = sum(math.prod(column.shape[1:]) * column.dtype.size for column in rows.features.values())
     return max(1, min(EVALUATION_ROWS, EVALUATION_BYTES // max(1, row_bytes)))
+
+
+def equal_shares(rows: Rows, batch_size: int, replicas: int) -> tuple[Rows, int]:
+    """The rows that replicas can share equally, which Keras 3 asks for (at most `replicas - 1` are left out), and the rows of a batch."""
+    batch_size = max(replicas, batch_size - batch_size % replicas)
+    count = rows.count - rows.count % replicas
+    if count in (0, rows.count):
+        return rows, batch_size
+    return Rows({name: column[:count] for name, column in rows.features.items()}, rows.labels[:count], count), batch_size
 
 
 def log_epoch(epochs: int) -> Callable[[int, Mapping[str, float]], None]:
