@@ -39,7 +39,8 @@ class Input:
     shape: tuple[int | None, ...]
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.dtype} {list(self.shape)}"
+        kind = "string" if self.dtype == "object" else self.dtype
+        return f"{self.name}: {kind} {list(self.shape)}" if self.shape else f"{self.name}: {kind}"
 
 
 def read_inputs(path: Path, inputs: list[Input], delimiter: str = ",") -> dict[str, np.ndarray]:
@@ -81,8 +82,9 @@ def read_inputs(path: Path, inputs: list[Input], delimiter: str = ",") -> dict[s
         raise
     except (OSError, ValueError, csv.Error) as error:
         raise DataRejected(f"expected to read {path}, received: {error}.") from error
-    if not {each.name for each in inputs} <= set(found):
-        raise DataRejected(f"expected the inputs {', '.join(map(str, inputs))}, received {', '.join(sorted(found)) or 'none'} in {path}.")
+    if lacking := [each for each in inputs if each.name not in found]:
+        received = f"{', '.join(sorted(found))} only" if found else "none of them"
+        raise DataRejected(f"expected the inputs {', '.join(map(str, lacking))} in {path}, received {received}.")
     return {each.name: batch(found[each.name], each, path) for each in inputs}
 
 
@@ -170,7 +172,8 @@ def batch(values: Any, wanted: Input, path: Path) -> np.ndarray:
         values = [missing(wanted) if is_missing(value, wanted) else value for value in values]
     try:
         given = np.asarray(values)
-        array = given.astype(wanted.dtype)
+        # NumPy's own texts are told as NumPy's types.
+        array = np.array(given.tolist(), wanted.dtype) if given.dtype.kind == "U" else given.astype(wanted.dtype)
     except (ValueError, TypeError, OverflowError) as error:
         raise DataRejected(f"expected {wanted} in {path}, received values that are not: {error}.") from error
     if np.issubdtype(array.dtype, np.integer) and np.issubdtype(given.dtype, np.number) and not np.array_equal(array, given):

@@ -54,11 +54,13 @@ def command(model: ModelConfig, files: tuple[Path, ...], server: str | None, by_
     if as_json:
         print_json(answers)
         return
-    table = plain_table("File", "Prediction", "Probability")
+    probable = any(answer["probability"] is not None for answer in answers)
+    table = plain_table("File", "Prediction", *(["Probability"] if probable else []))
     for answer in answers:
         name = answer["file"] if answer["of"] == 1 else f"{answer['file']} [{answer['row']}]"
-        probability = "" if answer["probability"] is None else f"{answer['probability']:.4f}"
-        table.add_row(name, str(answer["prediction"]), probability)
+        found = answer["prediction"]
+        cells = [name, f"{found:.7g}" if isinstance(found, float) else str(found)]
+        table.add_row(*cells, *([f"{answer['probability']:.4f}"] if probable else []))
     console().print(table)
 
 
