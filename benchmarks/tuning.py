@@ -3,7 +3,8 @@
     python -m benchmarks.tuning [MODEL …] [--seeds 3] [--root bench_root/tuning] [--write docs/tuning.md]
 
 Each seed makes a run with the defaults and a run with a search, on the same split. Both models answer the same test examples: the
-interval is of a paired bootstrap over these. It takes an hour or two on two cores, and resumes where it stopped, from TFX's cache.
+interval is of a paired bootstrap over these. It takes the better part of an hour on two cores, and resumes where it stopped: what
+was measured is kept under the root until the defaults or the number of trials or seeds change, and runs come from TFX's cache.
 The full data comes from where `darsena run --data full` finds it ($DARSENA_DATA, or the download cache).
 """
 
@@ -20,6 +21,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -199,7 +201,48 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4f}"
 
 
-COLUMNS = ("model, data", "defaults, by seed", "tuned", "gain, with 95% interval", "seeds won", "cost of a search, median")
+COLUMNS = (
+    "model, data",
+    "defaults, by seed",
+    "tuned",
+    "gain, with 95% interval",
+    "seeds won",
+    "cost of a search, median",
+    "measured, at commit",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What came of a case; kept as JSON.
+
+    Attributes:
+        key: what it depends on, beside the code.
+        cells: of the table.
+        changed: by each seed's search, in words.
+        won: whether the gain is above 0 by its interval.
+    """
+
+    key: dict[str, Any]
+    cells: list[str]
+    changed: list[str]
+    won: bool
+
+
+def kept_or_measured(case: Case, root: Path, seeds: int) -> Measured:
+    """What was measured before, if nothing that it depends on has changed since; else by runs now."""
+    key = {"hparams": dict(load_model(case.model).hparams), "trials": case.trials, "seeds": seeds, "data": case.data}
+    file = root / "measured" / f"{case.model}.json"
+    if file.is_file() and (found := Measured(**json.loads(file.read_text()))).key == key:
+        return found
+    pairs = [measure(case, root / case.model, seed) for seed in range(1, seeds + 1)]
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    measured = Measured(key, [*row(case, pairs), f"{datetime.date.today()}, {commit}"], [*map(chosen, pairs)], gain(case, pairs)[1] > 0)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(dataclasses.asdict(measured), indent=1))
+    return measured
 
 
 def main() -> None:
@@ -214,23 +257,16 @@ def main() -> None:
     known = [case.model for case in CASES]
     if not set(arguments.models) <= set(known):
         parser.error(f"expected models of {', '.join(known)}, received {', '.join(arguments.models)}")
-    table, notes, met = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)], [], True
-    for case in CASES:
-        if arguments.models and case.model not in arguments.models:
-            continue
-        pairs = [measure(case, arguments.root.absolute() / case.model, seed) for seed in range(1, arguments.seeds + 1)]
-        table.append(f"| {' | '.join(row(case, pairs))} |")
-        notes += [f"- `{case.model}`, seed {seed}: {chosen(pair)}" for seed, pair in enumerate(pairs, start=1)]
-        met &= gain(case, pairs)[1] > 0
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    about = f"{datetime.date.today()}, {os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}, no GPU, commit {commit}"
-    text = "\n".join([*table, "", "What each search changed:", "", *notes])
-    print(text)
+    cases = [case for case in CASES if not arguments.models or case.model in arguments.models]
+    found = {case.model: kept_or_measured(case, arguments.root.absolute(), arguments.seeds) for case in cases}
+    lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS), *(f"| {' | '.join(each.cells)} |" for each in found.values())]
+    lines += ["", "What each search changed:", ""]
+    lines += [f"- `{model}`, seed {seed}: {words}" for model, each in found.items() for seed, words in enumerate(each.changed, start=1)]
+    print("\n".join(lines))
     if arguments.write and not arguments.models:
-        arguments.write.write_text(f"{HEAD.format(seeds=arguments.seeds)}{about}.\n\n{text}\n")
-    sys.exit(not met)
+        about = f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}, no GPU"
+        arguments.write.write_text(HEAD.format(seeds=arguments.seeds, about=about) + "\n".join(lines) + "\n")
+    sys.exit(not all(each.won for each in found.values()))
 
 
 def chosen(pair: Pair) -> str:
@@ -244,6 +280,8 @@ HEAD = """# What a search gains
 `make bench-tuning`: for each of {seeds} seeds a run with the defaults and a run with `--tune`, which searches preparation of the data,
 architecture and training and begins with the defaults. Trials are scored on the validation split; the figures here are of the test
 split, which no search sees. The gain is the mean over the seeds, its interval that of a paired bootstrap over the test examples.
+On {about}.
+
 """
 
 if __name__ == "__main__":
