@@ -34,7 +34,7 @@ MODEL = ModelConfig(
         "batch_size": 128,
         "epochs": 40,
     },
-    gates=(Gate("SparseCategoricalAccuracy", sample=0.6, full=0.85, tolerance=0.005),),
+    gates=(Gate("SparseCategoricalAccuracy", sample=0.8, full=0.85, tolerance=0.005),),
     slices=("label",),
     class_names=CLASSES,
 )

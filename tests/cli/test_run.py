@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import types
@@ -130,6 +131,21 @@ def test_wrong_usage_ends_in_2_before_anything_is_imported(darsena, root, argume
     ended = darsena("run", MODEL, "--root", root, *arguments)
     assert ended.code == 2
     assert words in ended.err and ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["mnist_lenet", "--set", "block=round"], "expected block to be conv, separable or residual, received 'round'"),
+        (["mnist_lenet", "--set", "stages=9"], r".* Computed output size would be zero .* `padding=valid`\.$"),
+        (["house_prices", "--preset", "linear", "--set", "crosses=towns"], "expected crosses to be all, none or some of region, place"),
+    ],
+)
+def test_a_model_that_cannot_be_built_is_told_before_the_data_is_read(darsena, root, arguments, words):
+    ended = darsena("run", *arguments, "--root", root)
+    assert ended.code == 2
+    assert re.search(rf"^darsena: {arguments[0]} can't be built with these hyperparameters: {words}", ended.err)
+    assert ended.err.count("\n") == 1 and not (root / "runs" / arguments[0]).exists()
 
 
 def test_a_root_below_a_file_is_one_line(darsena, tmp_path):

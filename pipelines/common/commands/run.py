@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -112,7 +114,7 @@ def command(
     run = RunConfig(root=root, data=found, hparams=hparams, preset=preset, cache=not no_cache, **options)
     log = None if is_debug() else log_file(root, f"run-{model.name}")
     with quiet(log) as (out, err):
-        record = run_pipeline(model, run, err if as_json else out)
+        record = run_pipeline(model, run, err if as_json else out, checked=bool(settings))
     if as_json:
         print_json(record)
     if record["exit_code"] != ExitCode.OK:
@@ -149,16 +151,20 @@ def overrides(settings: tuple[str, ...], epochs: int | None) -> dict[str, str]:
     return found
 
 
-def run_pipeline(model: ModelConfig, run: RunConfig, terminal: TextIO) -> dict[str, Any]:
+def run_pipeline(model: ModelConfig, run: RunConfig, terminal: TextIO, *, checked: bool) -> dict[str, Any]:
     """Runs the pipeline and shows it as it goes.
 
     Args:
         model: what to make.
         run: where and how.
         terminal: where to show progress and the summary.
+        checked: whether to see first that a model can be built with these hyperparameters.
 
     Returns:
         The record of the run.
+
+    Raises:
+        UsageError: no model can be.
     """
     from rich.live import Live
     from rich.spinner import Spinner
@@ -171,6 +177,28 @@ def run_pipeline(model: ModelConfig, run: RunConfig, terminal: TextIO) -> dict[s
     with spinner, uncollected():
         from pipelines.common import graph, runs
         from reporting import terminal as view
+
+        if checked:
+            check_hparams(model, run.hparams)
     record = runs.execute(model, run, lambda nodes: view.Progress(nodes, graph.DESCRIPTIONS, screen))
     screen.print(view.summary(record))
     return record
+
+
+def check_hparams(model: ModelConfig, hparams: Mapping[str, Any]) -> None:
+    """Builds the model once, so that hyperparameters it can't have are told before the data is read.
+
+    Raises:
+        UsageError: it can't be built.
+    """
+    import keras
+
+    try:
+        importlib.import_module(model.trainer_module).build_model(hparams)
+    except ValueError as error:
+        # Keras adds the tensors that it was given.
+        reason = " ".join(str(error).partition("Arguments received")[0].split())
+        raise UsageError(f"{model.name} can't be built with these hyperparameters: {reason}") from error
+    finally:
+        # Layers are named by their number in the process.
+        keras.backend.clear_session()
