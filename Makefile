@@ -32,7 +32,7 @@ bench: setup  ## The speed table (median of 5)
 bench-models: setup  ## Every model on its full data against its reference (hours; resumes)
 	$(BIN)/python -m benchmarks.models --write docs/models.md
 
-bench-tuning: setup  ## What a search gains over the defaults (an hour or two; resumes)
+bench-tuning: setup  ## What a search gains over the defaults (about an hour; resumes)
 	$(BIN)/python -m benchmarks.tuning --write docs/tuning.md
 
 lint: setup  ## Ruff and mypy

@@ -87,7 +87,7 @@ CASES = (
     Case(
         model="mnist_lenet",
         data=f"the first {SOME_DIGITS:,} training digits of MNIST, and its test set",
-        trials=12,
+        trials=20,
         prepare=some_digits,
         loss=lambda labels, answers: (labels != answers.argmax(axis=1)).astype(float),
         metric=lambda mean: 1 - mean,

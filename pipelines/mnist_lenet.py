@@ -27,6 +27,7 @@ MODEL = ModelConfig(
         "kernel": 5,
         "hidden_units": 128,
         "dropout": 0.3,
+        "augmentation": 0.0,
         "learning_rate": 2e-3,
         "schedule": "cosine",
         "batch_size": 128,

@@ -43,6 +43,21 @@ def test_a_residual_block_passes_its_input_on():
     np.testing.assert_allclose(model(image), np.maximum(image, 0), rtol=1e-6)
 
 
+def test_augmentation_moves_digits_in_training_alone():
+    digit = np.zeros((1, 28, 28), np.float32)
+    digit[0, 10:18, 10:18] = 1
+    keras.utils.set_random_seed(1)
+    model = mnist_lenet.build_model({**HPARAMS, "augmentation": 0.1})
+    still = mnist_lenet.build_model({**HPARAMS, "augmentation": 0.0})
+    still.set_weights(model.get_weights())
+    np.testing.assert_allclose(model({"image": digit}, training=False), still({"image": digit}), atol=1e-6)
+    move = next(layer for layer in model.layers if isinstance(layer, keras.layers.RandomTranslation))
+    moved = np.stack([np.asarray(move(digit[..., np.newaxis], training=True))[0, :, :, 0] for _ in range(20)])
+    rows = [np.average(np.arange(28), weights=image.sum(axis=1)) for image in moved]
+    assert 0.5 < max(abs(row - 13.5) for row in rows) <= 2.8 + 1e-3
+    np.testing.assert_allclose(moved.sum(axis=(1, 2)), 64, rtol=1e-4)
+
+
 def test_an_unknown_block_is_an_error():
     with pytest.raises(ValueError, match="conv, separable or residual, received 'dense'"):
         mnist_lenet.build_model({**HPARAMS, "block": "dense"})
