@@ -31,7 +31,7 @@ from pipelines.common.layout import load_model
 REPOSITORY = Path(__file__).resolve().parents[1]
 DARSENA = str(REPOSITORY / ".venv/bin/darsena")
 RESAMPLES, INTERVAL, BATCH = 2000, (2.5, 97.5), 500
-SOME_DIGITS = 6000
+SOME_DIGITS, EPOCHS = 20_000, 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Case:
         data: in words.
         trials: of each search.
         prepare: makes the data in a folder; returns what `--data` takes.
+        settings: further options of `darsena run`.
         loss: from labels [N] and the model's outputs [N, …] to a number per example, the lower the better.
         metric: from the mean of these to the metric.
         name: of the metric.
@@ -57,10 +58,11 @@ class Case:
     metric: Callable[[np.ndarray], np.ndarray]
     name: str
     lower: bool
+    settings: tuple[str, ...] = ()
 
 
 def some_digits(folder: Path) -> str:
-    """The first 6,000 training digits of MNIST and its whole test set, so that a search takes minutes and its gain can be measured."""
+    """The first 20,000 training digits of MNIST and its whole test set: a search takes minutes, and has 2,000 digits to tell trials by."""
     from components.image_example_gen.readers import find_sources, load
 
     made = folder / f"mnist-{SOME_DIGITS}.npz"
@@ -86,13 +88,14 @@ CASES = (
     ),
     Case(
         model="mnist_lenet",
-        data=f"the first {SOME_DIGITS:,} training digits of MNIST, and its test set",
-        trials=20,
+        data=f"the first {SOME_DIGITS:,} training digits of MNIST, and its test set; {EPOCHS} epochs",
+        trials=12,
         prepare=some_digits,
         loss=lambda labels, answers: (labels != answers.argmax(axis=1)).astype(float),
         metric=lambda mean: 1 - mean,
         name="accuracy",
         lower=False,
+        settings=("--epochs", str(EPOCHS)),
     ),
 )
 
@@ -132,7 +135,7 @@ def measure(case: Case, root: Path, seed: int) -> Pair:
 
 def run(case: Case, root: Path, data: str, seed: int, search: tuple[str, ...]) -> dict:
     """The record of a run; whether it was blessed does not matter here."""
-    command = [DARSENA, "run", case.model, "--data", data, "--root", str(root), "--seed", str(seed), *search, "--json"]
+    command = [DARSENA, "run", case.model, "--data", data, "--root", str(root), "--seed", str(seed), *case.settings, *search, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode not in (0, 3):
         sys.exit(f"bench-tuning: {' '.join(command)} ended with {done.returncode}.")
