@@ -43,11 +43,11 @@ class Case:
         data: in words.
         trials: of each search.
         prepare: makes the data in a folder; returns what `--data` takes.
-        settings: further options of `darsena run`.
         loss: from labels [N] and the model's outputs [N, …] to a number per example, the lower the better.
         metric: from the mean of these to the metric.
         name: of the metric.
         lower: whether the lower metric is the better one.
+        settings: further options of `darsena run`.
     """
 
     model: str
@@ -89,7 +89,7 @@ CASES = (
     Case(
         model="mnist_lenet",
         data=f"the first {SOME_DIGITS:,} training digits of MNIST, and its test set; {EPOCHS} epochs",
-        trials=12,
+        trials=15,
         prepare=some_digits,
         loss=lambda labels, answers: (labels != answers.argmax(axis=1)).astype(float),
         metric=lambda mean: 1 - mean,

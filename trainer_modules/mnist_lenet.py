@@ -114,6 +114,7 @@ def search_space(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         "dropout": hp.Float("dropout", 0.0, 0.5, step=0.1),
         "augmentation": hp.Choice("augmentation", [0.0, 0.05, 0.1]),
         "learning_rate": hp.Float("learning_rate", 5e-4, 5e-3, sampling="log"),
+        "batch_size": hp.Choice("batch_size", [32, 64, 128]),
     }
 
 
