@@ -32,7 +32,7 @@ MODEL = ModelConfig(
         "label_smoothing": 0.1,
         "schedule": "cosine",
         "batch_size": 128,
-        "epochs": 40,
+        "epochs": 20,
     },
     gates=(Gate("SparseCategoricalAccuracy", sample=0.8, full=0.85, tolerance=0.005),),
     slices=("label",),
