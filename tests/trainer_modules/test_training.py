@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules.common import training
-from trainer_modules.common.input_data import Rows, ordered_batches, read_examples, shuffled_batches, steps_per_execution
+from trainer_modules.common import input_data, training
+from trainer_modules.common.input_data import Rows, evaluation_batches, read_examples, shuffled_batches, steps_per_execution
 from trainer_modules.common.strategies import make_strategy
 
 HPARAMS = {"epochs": 3, "batch_size": 16, "units": 4, "learning_rate": 0.05, "schedule": "constant"}
@@ -57,9 +57,12 @@ def test_a_split_smaller_than_a_batch_is_one_batch():
     assert [len(labels) for _, labels in shuffled_batches(rows, 16, seed=0, epochs=1)] == [5]
 
 
-def test_evaluation_sees_every_row_once_in_order():
-    rows = Rows({"x": tf.range(50)}, tf.range(50), 50)
-    np.testing.assert_array_equal(np.concatenate([labels for _, labels in ordered_batches(rows, 16)]), np.arange(50))
+@pytest.mark.parametrize(("replicas", "seen"), [(1, 50), (2, 50), (4, 48), (60, 50)])
+def test_evaluation_sees_every_row_once_in_order_in_shares_for_each_replica(monkeypatch, replicas, seen):
+    monkeypatch.setattr(input_data, "EVALUATION_BYTES", 17 * 4)
+    batches = [labels.numpy() for _, labels in evaluation_batches(Rows({"x": tf.range(50)}, tf.range(50), 50), replicas)]
+    np.testing.assert_array_equal(np.concatenate(batches), np.arange(seen))
+    assert [len(batch) for batch in batches[:-1]] == [{1: 17, 2: 16, 4: 16, 60: 60}[replicas]] * (len(batches) - 1)
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(105, 21), (64, 32), (103, 1), (1, 1), (31, 31)])

@@ -13,6 +13,8 @@ import tensorflow_transform as tft
 
 # Of examples that are parsed and transformed at once: at most so many, and so many bytes of transformed features.
 PARSE_ROWS, PARSE_BYTES = 4096, 64 << 20
+# Of an evaluation's batch: at most so many rows, and so many bytes of inputs (whose activations take tens of times as much).
+EVALUATION_ROWS, EVALUATION_BYTES = 2048, 8 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,9 +120,20 @@ def steps_per_epoch(rows: Rows, batch_size: int, most_steps: int = 0) -> int:
     return min(steps, most_steps) if most_steps else steps
 
 
-def ordered_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:
-    """All rows once, in order, the last batch possibly smaller: for evaluation."""
-    return tf.data.Dataset.range(rows.count).batch(batch_size).map(lambda index: gather(rows, index)).prefetch(2)
+def evaluation_batches(rows: Rows, replicas: int = 1) -> tf.data.Dataset:
+    """All rows once, in order, in batches that fit in memory.
+
+    Args:
+        rows: what to evaluate.
+        replicas: how many share each batch. Keras 3 asks for equal shares, so that at most `replicas - 1` rows at the end are left out.
+
+    Returns:
+        A dataset of (features, labels).
+    """
+    row_bytes = sum(math.prod(column.shape[1:]) * column.dtype.size for column in rows.features.values())
+    size = min(EVALUATION_ROWS, EVALUATION_BYTES // max(1, row_bytes)) // replicas * replicas
+    count = rows.count // replicas * replicas or rows.count
+    return tf.data.Dataset.range(count).batch(max(replicas, size)).map(lambda index: gather(rows, index)).prefetch(2)
 
 
 def gather(rows: Rows, index: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:

@@ -21,8 +21,8 @@ from tfx.utils import io_utils
 from trainer_modules.common import signatures
 from trainer_modules.common.input_data import (
     Rows,
+    evaluation_batches,
     load_rows,
-    ordered_batches,
     read_examples,
     shuffled_batches,
     steps_per_epoch,
@@ -38,8 +38,6 @@ BuildModel = Callable[[Hparams], keras.Model]
 Initialise = Callable[[keras.Model, Hparams], None]
 History = dict[str, Any]
 
-# Of an evaluation's batch: at most so many rows, and so many bytes of inputs (whose activations take tens of times as much).
-EVALUATION_ROWS, EVALUATION_BYTES = 2048, 8 << 20
 GOLDEN_EXAMPLES = 256
 
 
@@ -172,7 +170,7 @@ def fit_model(
         batches,
         epochs=epochs,
         steps_per_epoch=steps,
-        validation_data=ordered_batches(*equal_shares(validation, evaluation_batch(validation), distribution.num_replicas_in_sync)),
+        validation_data=evaluation_batches(validation, distribution.num_replicas_in_sync),
         callbacks=[
             keras.callbacks.LearningRateScheduler(schedule(hparams)),
             keras.callbacks.LambdaCallback(on_epoch_end=log_epoch(epochs)),
@@ -189,21 +187,6 @@ def fit_model(
         "replicas": distribution.num_replicas_in_sync,
         "metrics": {name: [float(value) for value in values] for name, values in history.history.items()},
     }
-
-
-def evaluation_batch(rows: Rows) -> int:
-    """How many rows are evaluated at once."""
-    row_bytes = sum(math.prod(column.shape[1:]) * column.dtype.size for column in rows.features.values())
-    return max(1, min(EVALUATION_ROWS, EVALUATION_BYTES // max(1, row_bytes)))
-
-
-def equal_shares(rows: Rows, batch_size: int, replicas: int) -> tuple[Rows, int]:
-    """The rows that replicas can share equally, which Keras 3 asks for (at most `replicas - 1` are left out), and the rows of a batch."""
-    batch_size = max(replicas, batch_size - batch_size % replicas)
-    count = rows.count - rows.count % replicas
-    if count in (0, rows.count):
-        return rows, batch_size
-    return Rows({name: column[:count] for name, column in rows.features.items()}, rows.labels[:count], count), batch_size
 
 
 def log_epoch(epochs: int) -> Callable[[int, Mapping[str, float]], None]:
@@ -255,6 +238,6 @@ def write_golden(model: keras.Model, rows: Rows, patterns: list[str], folder: Pa
         for example in read_examples(patterns, limit=count).as_numpy_iterator():
             writer.write(example)
     first = Rows({name: column[:count] for name, column in signatures.select(model, rows.features).items()}, rows.labels[:count], count)
-    answers = [model(features, training=False) for features, _ in ordered_batches(first, evaluation_batch(first))]
+    answers = [model(features, training=False) for features, _ in evaluation_batches(first)]
     outputs: dict[str, Any] = {model.output_names[0]: np.concatenate(answers)}
     np.savez(folder / "outputs.npz", **outputs)

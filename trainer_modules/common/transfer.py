@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from trainer_modules.common import backbones, signatures, training
-from trainer_modules.common.input_data import Rows, ordered_batches
+from trainer_modules.common.input_data import Rows, evaluation_batches
 from trainer_modules.common.strategies import make_strategy
 
 FEATURES = "features"
@@ -114,7 +114,7 @@ def computed(body: keras.Model, rows: Rows) -> Rows:
     """The rows with the body's features in place of its inputs."""
     given = dataclasses.replace(rows, features=signatures.select(body, rows.features))
     call = tf.function(lambda inputs: body(inputs, training=False), reduce_retracing=True)
-    batches = [call(inputs) for inputs, _ in ordered_batches(given, training.evaluation_batch(given))]
+    batches = [call(inputs) for inputs, _ in evaluation_batches(given)]
     columns = [tf.concat(parts, axis=0) for parts in zip(*batches, strict=True)]
     return dataclasses.replace(rows, features={str(number): column for number, column in enumerate(columns)})
 
@@ -123,7 +123,7 @@ def measured(model: keras.Model, validation: Rows, distribution: tf.distribute.S
     """The history of a model that has nothing to learn: its metrics on the validation split."""
     given = dataclasses.replace(validation, features=signatures.select(model, validation.features))
     started = time.perf_counter()
-    metrics = model.evaluate(ordered_batches(given, training.evaluation_batch(given)), return_dict=True, verbose=0)
+    metrics = model.evaluate(evaluation_batches(given, distribution.num_replicas_in_sync), return_dict=True, verbose=0)
     seconds = time.perf_counter() - started
     return {
         "epochs": 0,
