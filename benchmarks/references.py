@@ -78,6 +78,29 @@ def bag_of_words(record: dict, classifier: str, text: str = "text") -> dict[str,
     return {name: float(measure(test[label], answers)) for name, measure in measures.items()}
 
 
+def pixels(record: dict, split: str, image: str = "image") -> np.ndarray:
+    """The raw pictures of a split of a run, of one size, as rows of pixels in 0..1."""
+    (examples,) = next(node["outputs"]["examples"] for node in record["nodes"] if "examples" in node["outputs"])
+    files = sorted(str(path) for path in (Path(examples) / f"Split-{split}").iterdir())
+    records = (
+        tf.data.TFRecordDataset(files)
+        .batch(4096)
+        .map(lambda batch: tf.io.parse_example(batch, {image: tf.io.FixedLenFeature([], tf.string)}))
+    )
+    return np.concatenate([tf.io.decode_raw(batch[image], tf.uint8).numpy() for batch in records]) / 255.0
+
+
+def inertia(record: dict) -> float:
+    """The mean squared distance of test pictures' principal components from the nearest of scikit-learn's centroids."""
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import PCA
+
+    hparams, train = record["config"]["hparams"], pixels(record, "train")
+    axes = PCA(hparams["components"], random_state=0).fit(train)
+    clusters = KMeans(hparams["clusters"], n_init=hparams["starts"], random_state=0).fit(axes.transform(train))
+    return float((clusters.transform(axes.transform(pixels(record, "test"))).min(axis=1) ** 2).mean())
+
+
 def main() -> None:
     """The command line, see the head of this module."""
     record = json.loads(Path(sys.argv[1]).read_text())

@@ -131,14 +131,14 @@ def _extra(base: Path, node: str) -> View:
 
 def _picture(base: Path, picture: Mapping[str, Any]) -> View:
     """A PNG as a data URI, or what is wrong with it."""
-    caption = str(picture.get("caption", ""))
+    caption, wide = str(picture.get("caption", "")), bool(picture.get("wide"))
     try:
         content = read_bytes(file_within(base, str(picture["file"])))
     except Unreadable as problem:
-        return {"caption": caption, "source": None, "problem": str(problem)}
+        return {"caption": caption, "wide": wide, "source": None, "problem": str(problem)}
     if not content.startswith(_PNG):
-        return {"caption": caption, "source": None, "problem": f"Expected a PNG: {picture['file']}"}
-    return {"caption": caption, "source": "data:image/png;base64," + base64.b64encode(content).decode(), "problem": ""}
+        return {"caption": caption, "wide": wide, "source": None, "problem": f"Expected a PNG: {picture['file']}"}
+    return {"caption": caption, "wide": wide, "source": "data:image/png;base64," + base64.b64encode(content).decode(), "problem": ""}
 
 
 def exports(run: Record) -> View:

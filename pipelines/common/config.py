@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ class Gate:
     tolerance: float = 0.0
 
     @property
+    def key(self) -> str:
+        """The metric's name among results: SparseCategoricalAccuracy is sparse_categorical_accuracy."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.metric).lower()
+
+    @property
     def margin(self) -> float:
         """TFMA's metrics are float32: a value exactly at its bound may come out this much on the wrong side of it."""
         return 1e-6 * max(1.0, abs(self.sample), abs(self.full))
@@ -76,7 +82,7 @@ class Preset:
     gates: tuple[Gate, ...] = ()
 
 
-MULTICLASS, BINARY, REGRESSION = "multiclass", "binary", "regression"
+MULTICLASS, BINARY, REGRESSION, OWN = "multiclass", "binary", "regression", "own"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +100,8 @@ class ModelConfig:
         metrics: further TFMA metrics to compute and report.
         slices: features to report the metrics by, besides overall.
         task: what the model's one output is: "multiclass" (probabilities [N, classes]), "binary" (probability of the second of two
-            classes, [N, 1]) or "regression" (a number [N, 1]).
+            classes, [N, 1]), "regression" (a number [N, 1]) or "own", for which TFMA has no metrics: the trainer module's evaluate_fn
+            measures the model (see components/custom_evaluator), and gates are on the figures that it returns.
         class_names: names of the classes in the order of the model's outputs. A classifier without them takes its classes from the
             data: the names of the folders of images, in alphabetical order.
         presets: variants by name.
@@ -147,7 +154,7 @@ class ModelConfig:
     def for_run(self, run: RunConfig) -> ModelConfig:
         """The model with what a run decides: its preset's bounds, and the classes of its data where the model names none."""
         model = self.with_preset(run.preset)
-        if model.task == REGRESSION or model.class_names:
+        if model.task in (REGRESSION, OWN) or model.class_names:
             return model
         return dataclasses.replace(model, class_names=run.data.class_names)
 

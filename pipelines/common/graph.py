@@ -24,6 +24,8 @@ from tfx.types.channel import BaseChannel
 
 from components.anomaly_gate.component import AnomalyGate
 from components.curated_schema.component import CuratedSchema
+from components.custom_evaluator.component import CustomEvaluator
+from components.custom_evaluator.executor import Bound
 from components.image_example_gen.component import ImageExampleGen
 from components.mistakes.component import Mistakes
 from components.pusher.component import Pusher
@@ -33,9 +35,9 @@ from components.table_example_gen.component import TableExampleGen
 from components.tflite_exporter.component import TFLiteExporter
 from components.tflite_exporter.executor import Bounds
 from components.tuner.component import Tuner
-from pipelines.common.config import ModelConfig, RunConfig
+from pipelines.common.config import OWN, ModelConfig, RunConfig
 from pipelines.common.eval_config import eval_config
-from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, training_fingerprint
+from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
 from pipelines.common.layout import artifacts_dir, metadata_path, serving_dir
 from pipelines.common.recipe import reader, recipe, withdrawn
 
@@ -131,16 +133,20 @@ def train(
 
 def evaluate(
     model: ModelConfig, run: RunConfig, examples: BaseChannel, schema: BaseChannel, candidate: BaseChannel
-) -> tuple[Evaluator, list[BaseNode]]:
-    """Metrics on the test split against the gates and the served model; the second value lists what goes with the Evaluator."""
-    baseline = []
+) -> tuple[BaseNode, list[BaseNode]]:
+    """The Evaluator: metrics on the test split against the gates and the served model; the second value lists what goes with it."""
+    beside: list[BaseNode] = []
+    baseline = None
     if run.baseline:
-        baseline = [Importer(source_uri=run.baseline.model_uri, artifact_type=standard_artifacts.Model).with_id("ServedModel")]
+        served = Importer(source_uri=run.baseline.model_uri, artifact_type=standard_artifacts.Model).with_id("ServedModel")
+        beside, baseline = [served], served.outputs["result"]
+    if model.task == OWN:
+        return measure(model, run, examples, candidate, baseline), beside
     evaluator = Evaluator(
         examples,
         candidate,
-        baseline_model=baseline[0].outputs["result"] if baseline else None,
-        eval_config=eval_config(model, run.data.kind, with_baseline=bool(baseline)),
+        baseline_model=baseline,
+        eval_config=eval_config(model, run.data.kind, with_baseline=baseline is not None),
         schema=schema,
         example_splits=[TEST],
     )
@@ -152,7 +158,27 @@ def evaluate(
         class_names=json.dumps(model.class_names),
         code_fingerprint=component_fingerprint("mistakes"),
     )
-    return evaluator, [*baseline, mistakes]
+    return evaluator, [*beside, mistakes]
+
+
+def measure(
+    model: ModelConfig, run: RunConfig, examples: BaseChannel, candidate: BaseChannel, baseline: BaseChannel | None
+) -> CustomEvaluator:
+    """The Evaluator of a model that TFMA has no metrics for: its own evaluate_fn."""
+    bounds = []
+    for gate in model.gates:
+        sign = 1 if gate.higher_is_better else -1
+        worst = gate.bound(run.data.kind) - sign * gate.margin
+        bounds.append(Bound(gate.key, worst, gate.higher_is_better, gate.tolerance + gate.margin))
+    return CustomEvaluator(
+        examples=examples,
+        model=candidate,
+        baseline_model=baseline,
+        evaluate_fn=f"{model.trainer_module}.evaluate_fn",
+        bounds=bounds,
+        config={"hparams": dict(run.hparams), "seed": run.seed},
+        code_fingerprint=fingerprint([component_fingerprint("custom_evaluator"), training_fingerprint(model)]),
+    ).with_id("Evaluator")
 
 
 def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: Trainer, blessing: BaseChannel) -> list[BaseNode]:

@@ -1,7 +1,6 @@
 """From what became of a run's nodes to its verdict, and from TFMA's results to the gates that decided it."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +58,10 @@ def read_gates(model: ModelConfig, run: RunConfig, outcomes: Outcomes) -> list[d
     overall = read_evaluation(Path(outcomes["Evaluator"].outputs["evaluation"][0])).overall
     gates = []
     for gate in model.gates:
-        name = snake_case(gate.metric)
-        gates.append(gate_record(gate, "value", gate.bound(run.data.kind), overall.metrics[name]))
-        if name in overall.baseline:
+        gates.append(gate_record(gate, "value", gate.bound(run.data.kind), overall.metrics[gate.key]))
+        if gate.key in overall.baseline:
             tolerated = -gate.tolerance if gate.higher_is_better else gate.tolerance
-            gates.append(gate_record(gate, "change", overall.baseline[name].value + tolerated, overall.metrics[name]))
+            gates.append(gate_record(gate, "change", overall.baseline[gate.key].value + tolerated, overall.metrics[gate.key]))
     return gates
 
 
@@ -97,11 +95,6 @@ def describe(gate: dict[str, Any]) -> str:
     """A gate that failed, for people: "SparseCategoricalAccuracy is 0.8812, expected >= 0.9000"."""
     against = " (the served model's, less the tolerance)" if gate["kind"] == "change" else ""
     return f"{gate['metric']} is {gate['value']:.4f}, expected {gate['operator']} {gate['bound']:.4f}{against}"
-
-
-def snake_case(name: str) -> str:
-    """TFMA's key of a metric class: SparseCategoricalAccuracy is sparse_categorical_accuracy."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def one_line(error: Exception) -> str:

@@ -155,16 +155,15 @@ def export(model: keras.Model, serving: ServingTransform, folder: Path | str, cl
     """Writes the SavedModel.
 
     Args:
-        model: a functional model whose inputs are a dict of transformed features; the name of its output layer names the output.
+        model: a functional model whose inputs are a dict of transformed features; see `answers`.
         serving: the Transform graph for serving.
         folder: to write into.
         class_names: in the order of the model's outputs, if they are probabilities of several classes.
     """
-    output = model.output_names[0]
     inputs = {tensor.name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in model.inputs}
 
     def ask(features: Tensors) -> dict[str, tf.Tensor]:
-        return {output: model(select(model, features), training=False)}
+        return answers(model, features)
 
     def answer(decoded: Tensors) -> dict[str, tf.Tensor]:
         return ask(serving.transform(decoded))
@@ -173,7 +172,8 @@ def export(model: keras.Model, serving: ServingTransform, folder: Path | str, cl
         return serving.decode(serving.parse(examples))
 
     def rank(decoded: Tensors) -> dict[str, tf.Tensor]:
-        scores, places = tf.math.top_k(answer(decoded)[output], min(TOP_CLASSES, len(class_names)))
+        (probabilities,) = answer(decoded).values()
+        scores, places = tf.math.top_k(probabilities, min(TOP_CLASSES, len(class_names)))
         return {"labels": tf.gather(tf.constant(list(class_names)), places), "scores": scores}
 
     archive = keras.export.ExportArchive()
@@ -187,9 +187,15 @@ def export(model: keras.Model, serving: ServingTransform, folder: Path | str, cl
         "transform", lambda examples: renamed(select(model, serving.transform(decode(examples)))), input_signature=examples
     )
     archive.add_endpoint("model", named(ask, inputs))
-    if class_names and model.outputs[0].shape[-1] == len(class_names):
+    if class_names and len(model.outputs) == 1 and model.outputs[0].shape[-1] == len(class_names):
         archive.add_endpoint("top_classes", named(rank, serving.signature))
     archive.write_out(str(folder), verbose=False)
+
+
+def answers(model: keras.Model, features: Tensors) -> dict[str, tf.Tensor]:
+    """What a model makes of transformed features: its outputs by name where it has a dict of them, else its one by its layer's name."""
+    found = model(select(model, features), training=False)
+    return dict(found) if isinstance(found, Mapping) else {model.output_names[0]: found}
 
 
 def named(

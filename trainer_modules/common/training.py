@@ -237,7 +237,7 @@ def write_golden(model: keras.Model, rows: Rows, patterns: list[str], folder: Pa
     with tf.io.TFRecordWriter(str(folder / "examples.tfrecord")) as writer:
         for example in read_examples(patterns, limit=count).as_numpy_iterator():
             writer.write(example)
-    first = Rows({name: column[:count] for name, column in signatures.select(model, rows.features).items()}, rows.labels[:count], count)
-    answers = [model(features, training=False) for features, _ in evaluation_batches(first)]
-    outputs: dict[str, Any] = {model.output_names[0]: np.concatenate(answers)}
+    first = Rows({name: column[:count] for name, column in rows.features.items()}, rows.labels[:count], count)
+    answers = [signatures.answers(model, features) for features, _ in evaluation_batches(first)]
+    outputs: dict[str, Any] = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
     np.savez(folder / "outputs.npz", **outputs)

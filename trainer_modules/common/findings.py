@@ -1,0 +1,118 @@
+"""What an evaluate_fn works with: a served model's answers to a split, figures with intervals, and a section of the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer_modules.common.input_data import read_examples
+
+BATCH = 1024
+Figure = float | tuple[float, float, float]
+Figures = dict[str, Figure]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """A split, and what a served model answers to it.
+
+    Attributes:
+        inputs: of `serving_default`, by name, [N, …].
+        outputs: by name, [N, …].
+        labels: int64 [N]; empty if none were asked for.
+    """
+
+    inputs: dict[str, np.ndarray]
+    outputs: dict[str, np.ndarray]
+    labels: np.ndarray
+
+
+def answers(signatures: Mapping[str, Any], split: Path, *, label: str = "", limit: int | None = None) -> Answers:
+    """Asks a served model about a split.
+
+    Args:
+        signatures: of a SavedModel (docs/architecture.md).
+        split: folder of its TFRecord files.
+        label: an integer feature to read too.
+        limit: at most how many examples, from the start.
+    """
+    inputs, outputs, labels = [], [], []
+    for batch in read_examples([str(split / "*")], limit).batch(BATCH):
+        decoded = signatures["decode"](examples=batch)
+        inputs.append({name: value.numpy() for name, value in decoded.items()})
+        outputs.append({name: value.numpy() for name, value in signatures["serving_default"](**decoded).items()})
+        if label:
+            labels.append(tf.io.parse_example(batch, {label: tf.io.FixedLenFeature([], tf.int64)})[label].numpy())
+    return Answers(joined(inputs), joined(outputs), np.concatenate(labels) if label else np.zeros(0, np.int64))
+
+
+def joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Batches of arrays by name to whole ones."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def mean(values: np.ndarray) -> Figure:
+    """The mean of independent values [N], with its 95% interval by the central limit theorem."""
+    middle, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+    return middle, middle - 1.96 * error, middle + 1.96 * error
+
+
+class Section:
+    """A section of the report: section.json and its pictures (docs/architecture.md).
+
+    Args:
+        folder: to write into.
+        title: of the section.
+        text: one line below it.
+    """
+
+    def __init__(self, folder: Path, title: str, text: str):
+        self._folder = folder
+        self._content: dict[str, Any] = {"title": title, "text": text, "pictures": [], "tables": []}
+
+    def grid(self, name: str, caption: str, rows: Sequence[Sequence[np.ndarray] | np.ndarray], scale: int = 2) -> None:
+        """Pictures in rows: uint8 [height, width] or [height, width, 3], all of one size; a shorter row ends in white."""
+        from PIL import Image
+
+        height, width = next(picture.shape[:2] for row in rows for picture in row)
+        columns = max(len(row) for row in rows)
+        sheet = Image.new("RGB", (columns * (width + 1) - 1, len(rows) * (height + 1) - 1), "white")
+        for down, row in enumerate(rows):
+            for across, picture in enumerate(row):
+                sheet.paste(Image.fromarray(picture).convert("RGB"), (across * (width + 1), down * (height + 1)))
+        sheet = sheet.resize((sheet.width * scale, sheet.height * scale), Image.Resampling.NEAREST)
+        sheet.save(self._folder / f"{name}.png")
+        self._content["pictures"].append({"file": f"{name}.png", "caption": caption, "wide": True})
+
+    def figure(self, name: str, caption: str, figure: Any) -> None:
+        """A figure of matplotlib."""
+        figure.savefig(self._folder / f"{name}.png", dpi=110, bbox_inches="tight")
+        self._content["pictures"].append({"file": f"{name}.png", "caption": caption, "wide": True})
+
+    def scatter(self, name: str, caption: str, points: np.ndarray, groups: np.ndarray, most: int = 2000) -> None:
+        """At most so many of the points, [N, 2], coloured by their groups, int [N], with a legend."""
+        from matplotlib.figure import Figure as Drawing
+
+        drawing = Drawing(figsize=(6, 5))
+        axes = drawing.subplots()
+        for group in np.unique(groups[:most]):
+            chosen = points[:most][groups[:most] == group]
+            axes.scatter(chosen[:, 0], chosen[:, 1], s=6, alpha=0.6, label=str(group), color=f"C{group}")
+        axes.legend(markerscale=2, fontsize=8)
+        self.figure(name, caption, drawing)
+
+    def table(self, title: str, columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
+        """A table of anything that JSON knows."""
+        self._content["tables"].append(
+            {"title": title, "columns": [str(column) for column in columns], "rows": [list(row) for row in rows]}
+        )
+
+    def write(self) -> None:
+        """Writes section.json."""
+        (self._folder / "section.json").write_text(json.dumps(self._content, indent=1) + "\n")
