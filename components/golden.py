@@ -34,6 +34,7 @@ class Comparison:
         relative_diff: the same relative to the largest golden number of each output, if that is above 1. It makes one bound fit
             probabilities and house prices.
         spread_diff: the same relative to the range of the golden numbers of each output.
+        mean_diff: the mean instead of the largest, relative to that range, of the output where it is most.
         agreement: the share of examples with the same class (largest column), least of all outputs that have columns; else None.
         problem: one line when the answers can't be compared or are not finite, else empty.
     """
@@ -41,6 +42,7 @@ class Comparison:
     max_abs_diff: float
     relative_diff: float
     spread_diff: float
+    mean_diff: float
     agreement: float | None
     problem: str = ""
 
@@ -93,17 +95,19 @@ def compare(golden: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray])
     """How close `answers` are to `golden`; both are numbers by output name, a row per example."""
     problem = _problem(golden, answers)
     if problem:
-        return Comparison(np.nan, np.nan, np.nan, None, problem)
-    largest, relative, of_spread, agreements = 0.0, 0.0, 0.0, []
+        return Comparison(np.nan, np.nan, np.nan, np.nan, None, problem)
+    largest, relative, of_spread, mean, agreements = 0.0, 0.0, 0.0, 0.0, []
     for name, expected in golden.items():
         expected, answer = np.asarray(expected, np.float64), np.asarray(answers[name], np.float64)
-        difference = float(np.abs(expected - answer).max())
+        differences, spread = np.abs(expected - answer), float(np.ptp(expected)) or 1.0
+        difference = float(differences.max())
         largest = max(largest, difference)
         relative = max(relative, difference / max(1.0, float(np.abs(expected).max())))
-        of_spread = max(of_spread, difference / (float(np.ptp(expected)) or 1.0))
+        of_spread = max(of_spread, difference / spread)
+        mean = max(mean, float(differences.mean()) / spread)
         if expected.ndim == 2 and expected.shape[1] > 1:
             agreements.append(float(np.mean(expected.argmax(1) == answer.argmax(1))))
-    return Comparison(largest, relative, of_spread, min(agreements, default=None))
+    return Comparison(largest, relative, of_spread, mean, min(agreements, default=None))
 
 
 def _problem(golden: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray]) -> str:

@@ -109,7 +109,7 @@ class ModelConfig:
         prepare: completes a run's hyperparameters and data, before it begins, with what has to be found, e.g. a file of weights and its
             checksum.
         export_bounds: how far TFLite exports may be from the trained model, where this is not the exporter's default: `float32_diff`,
-            `float16_diff`, `int8_agreement` or `int8_diff`, see components/tflite_exporter.
+            `float16_diff`, `int8_agreement`, `int8_diff` or `int8_mean_diff`, see components/tflite_exporter.
         export_formats: TFLite formats that the model has; a model that one can't represent says so in its docstring.
         version: raised when the meaning of the model's inputs or outputs changes.
     """

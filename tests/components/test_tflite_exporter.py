@@ -149,16 +149,17 @@ def test_a_crash_names_the_format(trained, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "found", "examples", "holds"),
     [
-        ("float32", Comparison(1e-5, 1e-5, 0.0, 1.0), 32, True),
-        ("float32", Comparison(2e-5, 2e-5, 0.0, 1.0), 32, False),
-        ("float16", Comparison(5e-3, 5e-3, 0.0, 1.0), 32, True),
-        ("float16", Comparison(6e-3, 6e-3, 0.0, 1.0), 32, False),
-        ("int8", Comparison(0.9, 0.9, 0.9, 31 / 32), 32, True),
-        ("int8", Comparison(0.0, 0.0, 0.0, 30 / 32), 32, False),
-        ("int8", Comparison(0.0, 0.0, 0.0, 0.97), 1000, True),
-        ("int8", Comparison(0.0, 0.0, 0.0, 0.969), 1000, False),
-        ("int8", Comparison(5.0, 5.0, 0.09, None), 32, True),
-        ("int8", Comparison(5.0, 5.0, 0.11, None), 32, False),
+        ("float32", Comparison(1e-5, 1e-5, 0.0, 0.0, 1.0), 32, True),
+        ("float32", Comparison(2e-5, 2e-5, 0.0, 0.0, 1.0), 32, False),
+        ("float16", Comparison(5e-3, 5e-3, 0.0, 0.0, 1.0), 32, True),
+        ("float16", Comparison(6e-3, 6e-3, 0.0, 0.0, 1.0), 32, False),
+        ("int8", Comparison(0.9, 0.9, 0.9, 0.0, 31 / 32), 32, True),
+        ("int8", Comparison(0.0, 0.0, 0.0, 0.0, 30 / 32), 32, False),
+        ("int8", Comparison(0.0, 0.0, 0.0, 0.0, 0.97), 1000, True),
+        ("int8", Comparison(0.0, 0.0, 0.0, 0.0, 0.969), 1000, False),
+        ("int8", Comparison(5.0, 5.0, 0.09, 0.0, None), 32, True),
+        ("int8", Comparison(5.0, 5.0, 0.11, 0.0, None), 32, False),
+        ("int8", Comparison(5.0, 5.0, 0.09, 0.11, None), 32, False),
     ],
 )
 def test_bounds(name, found, examples, holds):

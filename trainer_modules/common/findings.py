@@ -52,6 +52,13 @@ def answers(signatures: Mapping[str, Any], split: Path, *, label: str = "", limi
     return Answers(joined(inputs), joined(outputs), np.concatenate(labels) if label else np.zeros(0, np.int64))
 
 
+def ask(signatures: Mapping[str, Any], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Answers of `serving_default` to inputs by name, [N, …]."""
+    count = len(next(iter(inputs.values())))
+    batches = ({name: tf.constant(values[at : at + BATCH]) for name, values in inputs.items()} for at in range(0, count, BATCH))
+    return joined([{name: value.numpy() for name, value in signatures["serving_default"](**batch).items()} for batch in batches])
+
+
 def joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Batches of arrays by name to whole ones."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
