@@ -69,6 +69,11 @@ def inertia(times: float) -> Reference:
     return lambda record: times * references.inertia(record)
 
 
+def boltzmann(record: dict) -> float:
+    """The error of reconstruction of scikit-learn's machine on the run's split."""
+    return references.boltzmann(record)["reconstruction_error"]
+
+
 ACCURACY, ERROR = "sparse_categorical_accuracy", "root_mean_squared_error"
 ROWS = (
     Row("mnist_softmax:ftrl", ACCURACY, "published, 10 steps of FTRL", 0.811),
@@ -76,6 +81,8 @@ ROWS = (
     Row("mnist_mlp", ACCURACY, "published", 0.978),
     Row("mnist_lenet", ACCURACY, "published", 0.992),
     Row("mnist_pca_kmeans", "inertia", "1.02 × scikit-learn's PCA and KMeans on the same split", inertia(1.02), at_most=True),
+    Row("mnist_autoencoder", "binary_crossentropy", "published, on the noisy test set", 0.0985, at_most=True),
+    Row("mnist_rbm", "reconstruction_error", "scikit-learn's BernoulliRBM on the same split", boltzmann, at_most=True),
     Row("house_prices:linear", ERROR, "1.02 × ordinary least squares on the same split", least_squares(1.02), at_most=True),
     Row("house_prices", ERROR, "0.9 × ordinary least squares on the same split", least_squares(0.9), at_most=True),
     Row("imdb_cnn", "binary_accuracy", "published", 0.884),

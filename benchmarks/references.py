@@ -101,6 +101,18 @@ def inertia(record: dict) -> float:
     return float((clusters.transform(axes.transform(pixels(record, "test"))).min(axis=1) ** 2).mean())
 
 
+def boltzmann(record: dict) -> dict[str, float]:
+    """Error of reconstruction and free-energy gap of scikit-learn's BernoulliRBM with the run's hidden units, on the run's split."""
+    from scipy.special import expit
+    from sklearn.neural_network import BernoulliRBM
+
+    train, test = pixels(record, "train"), pixels(record, "test")
+    machine = BernoulliRBM(record["config"]["hparams"]["hidden_units"], random_state=0).fit(train)
+    found = expit(machine.transform(test) @ machine.components_ + machine.intercept_visible_)
+    gap = machine._free_energy(test).mean() - machine._free_energy(train[: len(test)]).mean()
+    return {"reconstruction_error": float(((test - found) ** 2).mean()), "free_energy_gap": float(gap)}
+
+
 def main() -> None:
     """The command line, see the head of this module."""
     record = json.loads(Path(sys.argv[1]).read_text())

@@ -158,7 +158,7 @@ def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config
         ("first", "The first", np.arange(SHOWN)),
         ("worst", "Those with the highest cross-entropy", order[-SHOWN:]),
     ):
-        pictures = [clean[rows], given[rows], np.uint8(np.round(255 * found[rows]))]
+        pictures = [clean[rows], given[rows], np.round(255 * found[rows]).astype(np.uint8)]
         section.grid(name, f"{caption}: clean, as given to the model, and reconstructed", pictures)
     section.write()
     return {
@@ -172,7 +172,7 @@ def noisy(pixels: np.ndarray, deviation: float, seed: int) -> np.ndarray:
     if not deviation:
         return pixels
     noise = np.random.default_rng(seed).normal(0, 255 * deviation, pixels.shape)
-    return np.uint8(np.round(np.clip(pixels + noise, 0, 255)))
+    return np.round(np.clip(pixels + noise, 0, 255)).astype(np.uint8)
 
 
 def binary_crossentropy(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
