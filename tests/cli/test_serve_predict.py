@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.common.commands.predict import describe
+from pipelines.common.commands.predict import describe, shown
 from pipelines.common.commands.serve import is_loopback
 from pipelines.common.layout import load_model
 from serving import client as client_module
@@ -178,6 +178,12 @@ def test_a_model_may_name_its_classes_itself():
     labels = {"labels": np.array([[b"cat", b"cup"]], object), "scores": np.array([[0.5, 0.25]], np.float32)}
     (answer,) = describe(model, Path("a.jpg"), {"probabilities": np.array([[0.25, 0.5]], np.float32)}, labels)
     assert (answer["prediction"], answer["probability"]) == ("cat", 0.5)
+
+
+def test_long_outputs_are_shown_by_their_shapes():
+    found = {"picture": [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], "code": [0.123456789, 2.0], "error": 0.25, "cluster": 7, "empty": []}
+    assert shown(found) == "picture of 2×3, code (0.1234568, 2), error 0.25, cluster 7, empty ()"
+    assert shown(412420.0625) == "412420.1" and shown("cat") == "cat"
 
 
 def test_predict_errors_are_one_line_each(darsena, client, digits, tmp_path, monkeypatch):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from serving.client import GrpcClient, RestClient
 
 SIGNATURE = "serving_default"
+LONGEST = 4  # numbers of an output that are shown
 TOP_CLASSES = "top_classes"  # of classifiers that tell the names of their classes
 EXAMPLES = ("darsena predict {model} one.png two.png", "darsena predict {model} batch.npy --grpc --json")
 
@@ -58,10 +59,23 @@ def command(model: ModelConfig, files: tuple[Path, ...], server: str | None, by_
     table = plain_table("File", "Prediction", *(["Probability"] if probable else []))
     for answer in answers:
         name = answer["file"] if answer["of"] == 1 else f"{answer['file']} [{answer['row']}]"
-        found = answer["prediction"]
-        cells = [name, f"{found:.7g}" if isinstance(found, float) else str(found)]
-        table.add_row(*cells, *([f"{answer['probability']:.4f}"] if probable else []))
+        table.add_row(name, shown(answer["prediction"]), *([f"{answer['probability']:.4f}"] if probable else []))
     console().print(table)
+
+
+def shown(value: Any) -> str:
+    """A prediction in a table: several outputs by name, and of a long one its shape only."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {shown(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        sizes: list[int] = []
+        inner: Any = value
+        while isinstance(inner, list):
+            sizes.append(len(inner))
+            inner = inner[0] if inner else None
+        short = len(sizes) == 1 and sizes[0] <= LONGEST
+        return f"({', '.join(map(shown, value))})" if short else f"of {'×'.join(map(str, sizes))}"
+    return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
 def ask(model: ModelConfig, files: tuple[Path, ...], server: str | None, by_grpc: bool) -> list[dict[str, Any]]:
