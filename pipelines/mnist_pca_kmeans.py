@@ -22,9 +22,10 @@ MODEL = ModelConfig(
     label="label",
     task=OWN,
     hparams={"components": 50, "clusters": 10, "starts": 10},
+    # scikit-learn's figures on the full data's test split are 0.8296 and 30.15.
     gates=(
-        Gate("ExplainedVariance", sample=0.8, full=0.8, tolerance=0.001),
-        Gate("Inertia", sample=40.0, full=40.0, higher_is_better=False, tolerance=0.5),
+        Gate("ExplainedVariance", sample=0.815, full=0.825, tolerance=0.001),
+        Gate("Inertia", sample=31.0, full=30.76, higher_is_better=False, tolerance=0.5),
     ),
     transform_hparams=("components",),
     # A digit as far from two centroids changes its cluster by the least rounding, which 16 and 8 bits have.
