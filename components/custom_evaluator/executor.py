@@ -141,8 +141,14 @@ class Executor(base_executor.BaseExecutor):
         if input_dict.get("baseline_model"):
             with tempfile.TemporaryDirectory() as unseen:
                 baseline = ask("baseline_model", Path(unseen))
-        write_evaluation(figures, baseline, Path(artifact_utils.get_single_uri(output_dict["evaluation"])))
         bounds = [Bound(**bound) for bound in json.loads(exec_properties["bounds"])]
+        lacking = [bound.figure for bound in bounds if bound.figure not in figures]
+        if lacking:
+            raise ValueError(
+                f"expected {', '.join(lacking)} among the figures of {exec_properties['evaluate_fn']}, which gates are on, "
+                f"received {', '.join(figures)}. Name a gate's metric as its figure is."
+            )
+        write_evaluation(figures, baseline, Path(artifact_utils.get_single_uri(output_dict["evaluation"])))
         blessed = all(bound.holds(figures, baseline) for bound in bounds)
 
         # The custom property and the file are what TFX's own components and resolvers look for.

@@ -56,7 +56,7 @@ def brightness(model: Path, examples: dict[str, Path], out_dir: Path, config: di
     return {"brightness": factor * float(np.frombuffer(b"".join(pixels), np.uint8).mean())}
 
 
-def run(trained, tmp_path, factor, bound, served=None):
+def run(trained, tmp_path, factor, bound, served=None, figure="brightness"):
     """Runs the executor; returns the blessing, its file, and the section."""
     examples = artifact(standard_artifacts.Examples, trained.examples)
     examples.split_names = '["train", "test"]'
@@ -77,7 +77,7 @@ def run(trained, tmp_path, factor, bound, served=None):
     config = {"factor": factor, "split": "test"}
     properties = {
         "evaluate_fn": f"{__name__}.brightness",
-        "bounds": json.dumps([{"figure": "brightness", "value": bound, "higher_is_better": True, "tolerance": 1.0}]),
+        "bounds": json.dumps([{"figure": figure, "value": bound, "higher_is_better": True, "tolerance": 1.0}]),
         "config": json.dumps(config),
     }
     executor.Executor().Do(inputs, outputs, properties)
@@ -105,3 +105,9 @@ def test_one_worse_than_the_served_model_is_not_and_the_section_is_the_candidate
 def test_a_figure_that_is_no_number_fails_the_run(trained, tmp_path):
     with pytest.raises(ValueError, match=r"expected finite figures from .*brightness, received brightness is nan"):
         run(trained, tmp_path, float("nan"), 10.0)
+
+
+def test_a_gate_on_a_figure_that_there_is_not_is_told(trained, tmp_path):
+    with pytest.raises(ValueError, match=r"expected darkness among the figures of .*, received brightness, example_count\. Name a gate's"):
+        run(trained, tmp_path, 1.0, 10.0, figure="darkness")
+    assert list((tmp_path / "blessing").iterdir()) == []
