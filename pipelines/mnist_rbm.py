@@ -23,8 +23,8 @@ MODEL = ModelConfig(
     task=OWN,
     hparams={"hidden_units": 256, "k": 1, "learning_rate": 2e-3, "schedule": "cosine", "batch_size": 64, "epochs": 30},
     gates=(
-        Gate("ReconstructionError", sample=0.03, full=0.02, higher_is_better=False, tolerance=0.002),
-        Gate("FreeEnergyGap", sample=20.0, full=5.0, higher_is_better=False, tolerance=2.0),
+        Gate("ReconstructionError", sample=0.02, full=0.006, higher_is_better=False, tolerance=0.002),
+        Gate("FreeEnergyGap", sample=5.0, full=2.0, higher_is_better=False, tolerance=2.0),
     ),
     # 8 bits are too few for free energies, which are sums over all units.
     export_formats=("float32", "float16"),

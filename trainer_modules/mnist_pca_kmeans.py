@@ -4,7 +4,7 @@ The components are the eigenvectors of the pixels' covariance, which are the rig
 "On Lines and Planes of Closest Fit to Systems of Points in Space", 1901). Transform analyses them in one full pass over the training
 split, with Beam, so that they are part of the served graph. k-means (trainer_modules/common/clustering.py) then finds centroids among
 the components. The references are scikit-learn's PCA and KMeans on the same split: the share of the variance that the components
-explain to within 0.001, the inertia to within 2%.
+explain to within 0.001, the inertia to within 2% (here: 30.25, scikit-learn's is 30.15; docs/models.md).
 
     darsena run mnist_pca_kmeans               5,000 real digits
     darsena run mnist_pca_kmeans --data full   MNIST, 60,000 + 10,000

@@ -4,7 +4,8 @@ Visible and hidden units that are on or off, with an energy for each joint state
 by contrastive divergence with k steps of Gibbs sampling (G. Hinton, "Training Products of Experts by Minimizing Contrastive Divergence",
 2002, and "A Practical Guide to Training Restricted Boltzmann Machines", 2010): the gradient is that of the free energy of the data less
 the free energy of where the chain has come. The reference is scikit-learn's BernoulliRBM with as many hidden units on the same split:
-its error of reconstruction, and by how much the free energy of unseen digits is above that of those it learned from.
+its error of reconstruction, and by how much the free energy of unseen digits is above that of those it learned from. Here: an error of
+0.0039 on MNIST's test split, where scikit-learn's, with its defaults, is 0.0201 (docs/models.md).
 
     darsena run mnist_rbm               5,000 real digits
     darsena run mnist_rbm --data full   MNIST, 60,000 + 10,000
