@@ -4,7 +4,7 @@ A network of two layers of 64 ReLU units over log-scaled columns or, as the pres
 the plain ones (A. Géron, "Hands-On Machine Learning", chapter 2, has the data and the linear regression). Missing numbers of bedrooms
 become the median, with an indicator beside them. The reference is ordinary least squares on the same split (scikit-learn,
 benchmarks/references.py), whose test error (RMSE) is 68,962 dollars: the linear model may be 2% worse, the network is to be 10%
-better. Here: 68,703 (linear) and 50,814 (network, 26% better; docs/models.md).
+better. Here: 68,703 (linear) and 50,814 (network, 26% better; docs/models.md), which a search lowers by 7% (docs/tuning.md).
 
     darsena run house_prices                                1,000 generated districts
     darsena run house_prices --data full                    California housing, 20,640 districts

@@ -4,7 +4,7 @@ Two stages of 5x5 convolutions and pooling, then a hidden layer (Y. LeCun, L. Bo
 Applied to Document Recognition", 1998; with ReLU, max pooling and Adam as in A. Gulli, A. Kapoor and S. Pal, "Deep Learning with
 TensorFlow 2 and Keras", chapter 4: 99.2% on MNIST's test set). A search may replace the convolutions by separable ones or by residual
 blocks (K. He et al., "Deep Residual Learning for Image Recognition", 2016), and may learn from digits that are moved, a simple form of
-the distortions of the paper.
+the distortions of the paper; where there are few digits, it removes two errors in five (docs/tuning.md).
 
     darsena run mnist_lenet               5,000 real digits
     darsena run mnist_lenet --data full   MNIST, 60,000 + 10,000
