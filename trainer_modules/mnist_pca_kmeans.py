@@ -142,11 +142,7 @@ def axes(signatures: Mapping[str, Any], count: int) -> list[np.ndarray]:
 
     The components are linear in the pixels: an axis is what each white pixel adds to its component.
     """
-    single = np.zeros((PIXELS + 1, *SHAPE), np.uint8)
-    single.reshape(PIXELS + 1, PIXELS)[np.arange(PIXELS), np.arange(PIXELS)] = 255
-    found = signatures["serving_default"](image=tf.constant(single))[COMPONENTS].numpy()
-    found = (found[:-1] - found[-1]).T[:count]
-    return list(np.uint8(np.round(127.5 + 127.5 * found / np.abs(found).max(axis=1, keepdims=True))).reshape(-1, *SHAPE))
+    return list(findings.pixel_effects(lambda images: findings.ask(signatures, {IMAGE: images})[COMPONENTS][:, :count], SHAPE))
 
 
 def counts(clusters: np.ndarray, labels: np.ndarray, number: int) -> list[list[int]]:

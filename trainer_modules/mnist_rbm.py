@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 IMAGE = "image"
 LABEL = "label"
 SHAPE = (28, 28)
-PIXELS = 28 * 28
 SHOWN, CHAIN = 10, (1, 10, 100)
 
 
@@ -193,12 +192,12 @@ def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config
 
 def filters(signatures: Mapping[str, Any], rows: int, columns: int) -> list[list[np.ndarray]]:
     """The weights of hidden units as pictures, uint8 [28, 28] each, whose grey is 0: what each white pixel adds to a unit's log-odds."""
-    single = np.zeros((PIXELS + 1, *SHAPE), np.uint8)
-    single.reshape(PIXELS + 1, PIXELS)[np.arange(PIXELS), np.arange(PIXELS)] = 255
-    hidden = findings.ask(signatures, {IMAGE: single})["hidden"].astype(np.float64)[:, : rows * columns]
-    odds = np.log(hidden / (1 - hidden))
-    weights = (odds[:-1] - odds[-1]).T
-    pictures = np.uint8(np.round(127.5 + 127.5 * weights / np.abs(weights).max(axis=1, keepdims=True))).reshape(-1, *SHAPE)
+
+    def log_odds(images: np.ndarray) -> np.ndarray:
+        hidden = findings.ask(signatures, {IMAGE: images})["hidden"].astype(np.float64)[:, : rows * columns]
+        return np.asarray(np.log(hidden / (1 - hidden)))
+
+    pictures = findings.pixel_effects(log_odds, SHAPE)
     return [list(pictures[row * columns : (row + 1) * columns]) for row in range(rows)]
 
 

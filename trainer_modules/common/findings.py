@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,26 @@ def ask(signatures: Mapping[str, Any], inputs: Mapping[str, np.ndarray]) -> dict
 def joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Batches of arrays by name to whole ones."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def pixel_effects(effects_of: Callable[[np.ndarray], np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """What each white pixel adds to each of the numbers that pictures are turned into by a function that is linear in pixels.
+
+    Args:
+        effects_of: from pictures, uint8 [N, height, width], to numbers, [N, units].
+        shape: height and width.
+
+    Returns:
+        A picture of each unit, uint8 [units, height, width]: grey is 0, white the largest effect and black its opposite.
+    """
+    pixels = shape[0] * shape[1]
+    # The last one is black.
+    single = np.zeros((pixels + 1, pixels), np.uint8)
+    single[np.arange(pixels), np.arange(pixels)] = 255
+    found = effects_of(single.reshape(-1, *shape))
+    effects = (found[:-1] - found[-1]).T
+    scaled = 127.5 + 127.5 * effects / np.abs(effects).max(axis=1, keepdims=True)
+    return np.round(scaled).astype(np.uint8).reshape(-1, *shape)
 
 
 def mean(values: np.ndarray) -> Figure:
