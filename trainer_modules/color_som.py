@@ -70,6 +70,7 @@ def learn(
     seed: int,
     strategy: str = "default",
     initialise: training.Initialise | None = None,
+    folders: training.Folders = training.NOWHERE,
 ) -> tuple[keras.Model, training.History]:
     """Trains the map: a `training.Fit`, whose history is of the iterations.
 

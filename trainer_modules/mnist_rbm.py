@@ -147,9 +147,11 @@ def learn(
     seed: int,
     strategy: str = "default",
     initialise: training.Initialise | None = None,
+    folders: training.Folders = training.NOWHERE,
 ) -> tuple[keras.Model, training.History]:
     """`training.fit`, with the losses by the names of what they are."""
-    model, history = training.fit(build_model, hparams, train, validation, seed=seed, strategy=strategy, initialise=initialise)
+    fitted = training.fit(build_model, hparams, train, validation, seed=seed, strategy=strategy, initialise=initialise, folders=folders)
+    model, history = fitted
     names = {"loss": "free_energy_difference", "val_loss": "val_reconstruction_error"}
     return model, history | {"metrics": {names.get(name, name): values for name, values in history["metrics"].items()}}
 

@@ -38,7 +38,7 @@ from components.tuner.component import Tuner
 from pipelines.common.config import OWN, ModelConfig, RunConfig
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
-from pipelines.common.layout import artifacts_dir, metadata_path, serving_dir
+from pipelines.common.layout import artifacts_dir, checkpoint_dir, metadata_path, serving_dir
 from pipelines.common.recipe import reader, recipe, withdrawn
 
 # Named outright: Beam's default tries to download another runner. The image is never used; naming one keeps TFX from
@@ -126,7 +126,7 @@ def train(
         train_args=train_args,
         eval_args=eval_args,
         hyperparameters=search[0].outputs["best_hyperparameters"] if search else None,
-        custom_config=config,
+        custom_config=config | {"checkpoint": str(checkpoint_dir(run.root, model.name) / recipe(model, run)[:16])},
     )
     return trainer, list(search)
 

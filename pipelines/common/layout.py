@@ -40,6 +40,11 @@ def artifacts_dir(root: Path, model: str) -> Path:
     return root / "artifacts" / model
 
 
+def checkpoint_dir(root: Path, model: str) -> Path:
+    """States of trainings that have not ended, in a folder for each recipe."""
+    return root / "checkpoints" / model
+
+
 def serving_dir(root: Path, model: str) -> Path:
     """What TF Serving is pointed at: numbered versions, complete ones only."""
     return root / "serving" / model

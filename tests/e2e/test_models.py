@@ -45,6 +45,11 @@ def held_out(record: dict) -> list[bytes]:
     return list(tf.data.TFRecordDataset(files).as_numpy_iterator())
 
 
+def golden(record: dict) -> list[bytes]:
+    """Serialized examples of what a model is served with, which may be no feature of what it learns from."""
+    return list(tf.data.TFRecordDataset(str(output(record, "model_run") / "golden/examples.tfrecord")).as_numpy_iterator())
+
+
 def write_raw(model: ModelConfig, examples: list[bytes], folder: Path) -> list[Path]:
     """Files as a user has them: rows of JSON with null for what is missing, an array of pixels, or pictures."""
     found = [tf.train.Example.FromString(example).features.feature for example in examples]
@@ -54,6 +59,10 @@ def write_raw(model: ModelConfig, examples: list[bytes], folder: Path) -> list[P
         path = folder / "rows.json"
         path.write_text(json.dumps([{name: row.get(name) for name in names} for row in rows]))
         return [path]
+    if "image" not in found[0]:
+        columns = {name: [values(features[name]) for features in found] for name in found[0]}
+        np.savez(folder / "inputs.npz", **{name: np.array(column) for name, column in columns.items() if name != model.label})
+        return [folder / "inputs.npz"]
     contents = [features["image"].bytes_list.value[0] for features in found]
     if model.data.encoded:
         paths = [folder / f"{number}.jpg" for number in range(len(contents))]
@@ -67,9 +76,9 @@ def write_raw(model: ModelConfig, examples: list[bytes], folder: Path) -> list[P
 
 
 def values(feature: tf.train.Feature) -> Any:
-    """The one value of a feature, as JSON has it."""
-    value = getattr(feature, feature.WhichOneof("kind")).value[0]
-    return value.decode() if isinstance(value, bytes) else value
+    """The one value of a feature, or the list of several, as JSON has it."""
+    found = [value.decode() if isinstance(value, bytes) else value for value in getattr(feature, feature.WhichOneof("kind")).value]
+    return found[0] if len(found) == 1 else found
 
 
 def label(model: ModelConfig, example: bytes) -> float:
@@ -99,7 +108,7 @@ def test_a_model_is_made_from_its_sample_and_answers_raw_inputs(name, tmp_path):
     model = dataclasses.replace(load_model(name), class_names=tuple(record["class_names"]))
     assert record["gates"] and all(gate["passed"] for gate in record["gates"])
 
-    examples = held_out(record)
+    examples = held_out(record) if model.task != OWN else golden(record)
     (saved,) = output(record, "model").rglob("saved_model.pb")
     seen = answers_to(examples, saved.parent)
     if model.task != OWN:

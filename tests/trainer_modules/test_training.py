@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules.common import input_data, training
+from trainer_modules.common import input_data, progress, training
 from trainer_modules.common.input_data import Rows, evaluation_batches, read_examples, shuffled_batches, steps_per_execution
 from trainer_modules.common.strategies import make_strategy
 
@@ -107,11 +107,11 @@ def test_a_model_learns_from_its_inputs_whatever_other_features_there_are(rows):
 
 def test_schedules():
     hparams = {"learning_rate": 0.4, "epochs": 4}
-    assert [training.schedule(hparams | {"schedule": "constant"})(epoch) for epoch in range(4)] == [0.4] * 4
-    cosine = training.schedule(hparams | {"schedule": "cosine"})
+    assert [progress.schedule(hparams | {"schedule": "constant"})(epoch) for epoch in range(4)] == [0.4] * 4
+    cosine = progress.schedule(hparams | {"schedule": "cosine"})
     np.testing.assert_allclose([cosine(epoch) for epoch in range(4)], [0.4, 0.2 * (1 + 0.5**0.5), 0.2, 0.2 * (1 - 0.5**0.5)])
     with pytest.raises(ValueError, match="no learning rate schedule 'linear'"):
-        training.schedule(hparams | {"schedule": "linear"})
+        progress.schedule(hparams | {"schedule": "linear"})
 
 
 def test_models_of_different_sizes_train_on_replicas_in_one_process(rows):
@@ -147,16 +147,12 @@ def test_a_tpu_that_does_not_answer_is_told_at_once(monkeypatch):
 
 
 def test_golden_answers_are_the_models_to_the_first_examples(rows, tmp_path):
-    with tf.io.TFRecordWriter(str(tmp_path / "split")) as writer:
-        for number in range(100):
-            writer.write(b"%d" % number)
     model = build_model(HPARAMS)
-    training.write_golden(model, rows, [str(tmp_path / "split")], tmp_path / "golden")
+    examples = [b"%d" % number for number in range(100)]
+    training.write_golden(model, rows, examples, tmp_path / "golden")
     with np.load(tmp_path / "golden/outputs.npz", allow_pickle=False) as stored:
         np.testing.assert_allclose(stored["probabilities"], model({"x": rows.features["x"]}), atol=1e-6)
-    assert list(read_examples([str(tmp_path / "golden/examples.tfrecord")]).as_numpy_iterator()) == [
-        b"%d" % number for number in range(100)
-    ]
+    assert list(read_examples([str(tmp_path / "golden/examples.tfrecord")]).as_numpy_iterator()) == examples
 
 
 def test_tuned_values_replace_hyperparameters():

@@ -88,7 +88,7 @@ def parse_batch(transform: tft.TFTransformOutput) -> int:
     return max(1, min(PARSE_ROWS, PARSE_BYTES // max(1, row_bytes)))
 
 
-def shuffled_batches(rows: Rows, batch_size: int, seed: int, epochs: int, most_steps: int = 0) -> tf.data.Dataset:
+def shuffled_batches(rows: Rows, batch_size: int, seed: int, epochs: int, most_steps: int = 0, first: int = 0) -> tf.data.Dataset:
     """Batches of all epochs, each epoch in an order of its own that only the seed and its number decide.
 
     The rows of an epoch that do not fill a batch are dropped (others each time), so that every batch has one size: compiled
@@ -100,9 +100,10 @@ def shuffled_batches(rows: Rows, batch_size: int, seed: int, epochs: int, most_s
         seed: of the orders.
         epochs: how many.
         most_steps: at most how many batches an epoch has; 0 for no bound.
+        first: number of the epoch to begin with.
 
     Returns:
-        A dataset of `epochs * steps_per_epoch(rows, batch_size, most_steps)` batches of (features, labels).
+        A dataset of `(epochs - first) * steps_per_epoch(rows, batch_size, most_steps)` batches of (features, labels).
     """
     size, steps = min(batch_size, rows.count), steps_per_epoch(rows, batch_size, most_steps)
 
@@ -110,8 +111,8 @@ def shuffled_batches(rows: Rows, batch_size: int, seed: int, epochs: int, most_s
         order = tf.random.experimental.stateless_shuffle(tf.range(rows.count), tf.stack([tf.constant(seed, tf.int64), epoch]))
         return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * size], [steps, size]))
 
-    batches = tf.data.Dataset.range(epochs).flat_map(indices).map(lambda index: gather(rows, index))
-    return batches.apply(tf.data.experimental.assert_cardinality(epochs * steps)).prefetch(4)
+    batches = tf.data.Dataset.range(first, epochs).flat_map(indices).map(lambda index: gather(rows, index))
+    return batches.apply(tf.data.experimental.assert_cardinality((epochs - first) * steps)).prefetch(4)
 
 
 def steps_per_epoch(rows: Rows, batch_size: int, most_steps: int = 0) -> int:

@@ -11,11 +11,13 @@
 Exported with `keras.export.ExportArchive`: `tf.saved_model.save` of a Keras 3 model loads in Python but not in TF Serving.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow.python.eager import wrap_function
@@ -124,6 +126,51 @@ class ServingTransform:
         return dict(tf.io.parse_example(examples, self.spec))
 
 
+@dataclasses.dataclass(frozen=True)
+class OwnInputs:
+    """What serves a model whose inputs are no features of the examples that it learns from, such as a generator's noise.
+
+    It stands where ServingTransform does, and changes nothing: tf.Examples hold what a client sends.
+
+    Attributes:
+        signature: TensorSpecs by name, batch first, the rest of their shapes known.
+        draw: from a number of rows and a random generator to such inputs, as arrays by name.
+        loaded: see ServingTransform.
+    """
+
+    signature: Mapping[str, tf.TensorSpec]
+    draw: Callable[[int, np.random.Generator], dict[str, np.ndarray]]
+    loaded: tf.Module = dataclasses.field(default_factory=tf.Module)
+
+    def parse(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Serialized tf.Examples, string [N], to inputs."""
+        spec = {name: tf.io.FixedLenFeature(each.shape[1:], each.dtype) for name, each in self.signature.items()}
+        return dict(tf.io.parse_example(examples, spec))
+
+    def decode(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The same."""
+        return dict(raw)
+
+    def transform(self, decoded: Tensors) -> dict[str, tf.Tensor]:
+        """The same."""
+        return dict(decoded)
+
+    def golden(self, count: int, seed: int) -> tuple[dict[str, tf.Tensor], list[bytes]]:
+        """So many inputs, drawn with that seed, and the same as serialized tf.Examples of floats."""
+        drawn = self.draw(count, np.random.default_rng(seed))
+        examples = []
+        for row in range(count):
+            example = tf.train.Example()
+            for name, values in drawn.items():
+                example.features.feature[name].float_list.value.extend(values[row].ravel().tolist())
+            examples.append(example.SerializeToString(deterministic=True))
+        return {name: tf.constant(values) for name, values in drawn.items()}, examples
+
+
+Serving = ServingTransform | OwnInputs
+# From a model, what serves it and the names of its classes to signatures by name, each traced (see `named`).
+Endpoints = Callable[[keras.Model, Serving, Sequence[str]], Mapping[str, tf.types.experimental.PolymorphicFunction]]
+
 # What stands for a missing value in a dense tensor.
 MISSING = {tf.float32: float("nan"), tf.string: ""}
 
@@ -151,7 +198,13 @@ def depends_on(tensor: tf.Tensor, sources: list[tf.Tensor]) -> bool:
     return False
 
 
-def export(model: keras.Model, serving: ServingTransform, folder: Path | str, class_names: Sequence[str] = ()) -> None:
+def export(
+    model: keras.Model,
+    serving: Serving,
+    folder: Path | str,
+    class_names: Sequence[str] = (),
+    endpoints: Endpoints | None = None,
+) -> None:
     """Writes the SavedModel.
 
     Args:
@@ -159,6 +212,7 @@ def export(model: keras.Model, serving: ServingTransform, folder: Path | str, cl
         serving: the Transform graph for serving.
         folder: to write into.
         class_names: in the order of the model's outputs, if they are probabilities of several classes.
+        endpoints: further signatures.
     """
     inputs = {tensor.name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in model.inputs}
 
@@ -189,6 +243,8 @@ def export(model: keras.Model, serving: ServingTransform, folder: Path | str, cl
     archive.add_endpoint("model", named(ask, inputs))
     if class_names and len(model.outputs) == 1 and model.outputs[0].shape[-1] == len(class_names):
         archive.add_endpoint("top_classes", named(rank, serving.signature))
+    for name, function in endpoints(model, serving, class_names).items() if endpoints else ():
+        archive.add_endpoint(name, function)
     archive.write_out(str(folder), verbose=False)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-import logging
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +17,7 @@ import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.utils import io_utils
 
-from trainer_modules.common import signatures
+from trainer_modules.common import checkpoints, signatures
 from trainer_modules.common.input_data import (
     Rows,
     evaluation_batches,
@@ -28,6 +27,7 @@ from trainer_modules.common.input_data import (
     steps_per_epoch,
     steps_per_execution,
 )
+from trainer_modules.common.progress import Progress, log_epoch, schedule
 from trainer_modules.common.strategies import make_strategy
 
 if TYPE_CHECKING:
@@ -39,6 +39,22 @@ Initialise = Callable[[keras.Model, Hparams], None]
 History = dict[str, Any]
 
 GOLDEN_EXAMPLES = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Folders:
+    """Where a training may leave things; None for nowhere, as in a search.
+
+    Attributes:
+        checkpoint: its state, to go on from after it was killed (checkpoints.py).
+        record: an artifact's folder: a section of the report (findings.Section), such as samples after each epoch.
+    """
+
+    checkpoint: Path | None = None
+    record: Path | None = None
+
+
+NOWHERE = Folders()
 
 
 class Fit(Protocol):
@@ -54,6 +70,7 @@ class Fit(Protocol):
         seed: int,
         strategy: str,
         initialise: Initialise | None,
+        folders: Folders = NOWHERE,
     ) -> tuple[keras.Model, History]: ...
 
 
@@ -64,29 +81,44 @@ def run(
     initialise: Initialise | None = None,
     learn: Fit | None = None,
     dtypes: Mapping[str, str] | None = None,
+    endpoints: signatures.Endpoints | None = None,
+    inputs: signatures.OwnInputs | None = None,
 ) -> None:
     """What a model's run_fn does: trains, exports, and records how it went.
 
     Writes the SavedModel to `fn_args.serving_model_dir`, and to `fn_args.model_run_dir` `history.json` and `golden/`: raw
-    examples with the in-memory model's answers, which exports are later held to (docs/architecture.md).
+    examples with the in-memory model's answers, which exports are later held to (docs/architecture.md). Killed and run again, the
+    training goes on from its last checkpoint.
 
     Args:
-        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed`, `strategy` and perhaps `class_names`, and the best of a
-            search, if there was one, replaces hyperparameters of the same name.
+        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed`, `strategy` and perhaps `class_names` and `checkpoint` (a
+            folder), and the best of a search, if there was one, replaces hyperparameters of the same name.
         build_model: makes the compiled model from hyperparameters.
         label: name of the label among the transformed features.
         initialise: gives a new model weights that it is to start from, e.g. of a file that the hyperparameters name.
         learn: trains the model where `fit` would not do.
         dtypes: see load_rows.
+        endpoints: signatures beside those that every model has.
+        inputs: what the model is served with, where that is no feature of the examples that it learns from.
     """
     config = fn_args.custom_config
     hparams = dict(config["hparams"]) | tuned_values(fn_args.hyperparameters)
+    record = Path(fn_args.model_run_dir)
+    record.mkdir(parents=True, exist_ok=True)
+    folders = Folders(checkpoint_of(config, hparams), record)
     transform = tft.TFTransformOutput(fn_args.transform_output)
     train = load_rows(fn_args.train_files, transform, label, dtypes)
     validation = load_rows(fn_args.eval_files, transform, label, dtypes)
 
     model, history = (learn or fit)(
-        build_model, hparams, train, validation, seed=config["seed"], strategy=config["strategy"], initialise=initialise
+        build_model,
+        hparams,
+        train,
+        validation,
+        seed=config["seed"],
+        strategy=config["strategy"],
+        initialise=initialise,
+        folders=folders,
     )
 
     # The export is a copy in plain float32 variables, whatever strategy or precision trained them.
@@ -94,13 +126,25 @@ def run(
     exported = build_model(hparams)
     exported.set_weights(model.get_weights())
     schema = io_utils.parse_pbtxt_file(fn_args.schema_path, schema_pb2.Schema())
-    serving = signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
-    signatures.export(exported, serving, fn_args.serving_model_dir, config.get("class_names", ()))
+    serving = inputs or signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
+    signatures.export(exported, serving, fn_args.serving_model_dir, config.get("class_names", ()), endpoints)
 
-    record = Path(fn_args.model_run_dir)
-    record.mkdir(parents=True, exist_ok=True)
     (record / "history.json").write_text(json.dumps(history | {"hparams": hparams, "parameters": model.count_params()}, indent=1))
-    write_golden(model, validation, fn_args.eval_files, record / "golden")
+    count = min(GOLDEN_EXAMPLES, validation.count)
+    if inputs:
+        features, examples = inputs.golden(GOLDEN_EXAMPLES, config["seed"])
+        write_golden(model, Rows(features, tf.zeros(GOLDEN_EXAMPLES), GOLDEN_EXAMPLES), examples, record / "golden")
+    else:
+        first = Rows({name: column[:count] for name, column in validation.features.items()}, validation.labels[:count], count)
+        write_golden(model, first, read_examples(fn_args.eval_files, limit=count).as_numpy_iterator(), record / "golden")
+    checkpoints.clear(folders.checkpoint)
+
+
+def checkpoint_of(config: Mapping[str, Any], hparams: Hparams) -> Path | None:
+    """The folder of a training's state: under the run's `checkpoint`, one for hyperparameters that a search may have found."""
+    if not config.get("checkpoint"):
+        return None
+    return Path(config["checkpoint"]) / hashlib.sha256(json.dumps(hparams, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def fit(
@@ -112,6 +156,7 @@ def fit(
     seed: int,
     strategy: str = "default",
     initialise: Initialise | None = None,
+    folders: Folders = NOWHERE,
 ) -> tuple[keras.Model, History]:
     """Builds and trains a model.
 
@@ -123,6 +168,7 @@ def fit(
         seed: of weights, dropout and the order of rows.
         strategy: name of a distribution strategy.
         initialise: gives the new model weights that it is to start from.
+        folders: where it may leave things.
 
     Returns:
         The trained model, and what fit_model returns.
@@ -133,13 +179,20 @@ def fit(
         model = build_model(hparams)
         if initialise:
             initialise(model, hparams)
-    return model, fit_model(model, hparams, train, validation, seed=seed, distribution=distribution)
+    return model, fit_model(model, hparams, train, validation, seed=seed, distribution=distribution, checkpoint=folders.checkpoint)
 
 
 def fit_model(
-    model: keras.Model, hparams: Hparams, train: Rows, validation: Rows, *, seed: int, distribution: tf.distribute.Strategy
+    model: keras.Model,
+    hparams: Hparams,
+    train: Rows,
+    validation: Rows,
+    *,
+    seed: int,
+    distribution: tf.distribute.Strategy,
+    checkpoint: Path | None = None,
 ) -> History:
-    """Trains a model that is built.
+    """Trains a model that is built, from its checkpoint on if there is one.
 
     Args:
         model: built and compiled in the strategy's scope.
@@ -149,15 +202,22 @@ def fit_model(
         validation: rows to measure after each epoch.
         seed: of the order of rows.
         distribution: the strategy.
+        checkpoint: folder for the training's state; None to keep none.
 
     Returns:
         {epochs, seconds, examples_per_second, replicas, metrics: {name: one value per epoch}}.
+
+    Raises:
+        FloatingPointError: a loss is no finite number.
     """
     # Given a dict with more than its inputs, Keras would take them by position.
     train, validation = (dataclasses.replace(rows, features=signatures.select(model, rows.features)) for rows in (train, validation))
     epochs = hparams["epochs"]
     most_steps = hparams.get("steps_per_epoch", 0)
-    batches = shuffled_batches(train, hparams["batch_size"], seed, epochs, most_steps)
+    with distribution.scope():
+        model.optimizer.build(model.trainable_variables)
+    progress = Progress(model, checkpoint)
+    batches = shuffled_batches(train, hparams["batch_size"], seed, epochs, most_steps, first=progress.epochs)
     steps = steps_per_epoch(train, hparams["batch_size"], most_steps)
     if distribution.num_replicas_in_sync > 1:
         # Neither works over several replicas in Keras 3.
@@ -166,56 +226,29 @@ def fit_model(
         model.steps_per_execution = steps_per_execution(steps)
 
     started = time.perf_counter()
-    history = model.fit(
+    model.fit(
         batches,
+        initial_epoch=progress.epochs,
         epochs=epochs,
         steps_per_epoch=steps,
         validation_data=evaluation_batches(validation, distribution.num_replicas_in_sync),
         callbacks=[
             keras.callbacks.LearningRateScheduler(schedule(hparams)),
             keras.callbacks.LambdaCallback(on_epoch_end=log_epoch(epochs)),
+            progress,
         ],
         shuffle=False,  # the batches are; Keras would warn
         verbose=0,
     )
-    seconds = time.perf_counter() - started
+    seconds = progress.seconds + time.perf_counter() - started
     examples = epochs * steps * min(hparams["batch_size"], train.count)
     return {
         "epochs": epochs,
         "seconds": round(seconds, 3),
         "examples_per_second": round(examples / seconds, 1),
         "replicas": distribution.num_replicas_in_sync,
-        "metrics": {name: [float(value) for value in values] for name, values in history.history.items()},
+        "metrics": progress.metrics,
     }
-
-
-def log_epoch(epochs: int) -> Callable[[int, Mapping[str, float]], None]:
-    """Tells the log of each epoch, so that a training of hours can be followed there."""
-
-    def log(epoch: int, logs: Mapping[str, float]) -> None:
-        logging.info("epoch %d of %d: %s", epoch + 1, epochs, ", ".join(f"{name} {value:.4g}" for name, value in logs.items()))
-
-    return log
-
-
-def schedule(hparams: Hparams) -> Callable[[int], float]:
-    """The learning rate of each epoch.
-
-    Args:
-        hparams: `schedule` is "constant", or "cosine" for half a cosine from `learning_rate` towards 0 over `epochs`
-            (Loshchilov and Hutter, 2017, without restarts), which takes the noise out of the last epochs.
-
-    Returns:
-        From the number of an epoch, counted from 0, to its rate.
-
-    Raises:
-        ValueError: there is no such schedule.
-    """
-    if hparams["schedule"] == "constant":
-        return lambda epoch: float(hparams["learning_rate"])
-    if hparams["schedule"] == "cosine":
-        return lambda epoch: float(hparams["learning_rate"] * (1 + math.cos(math.pi * epoch / hparams["epochs"])) / 2)
-    raise ValueError(f"there is no learning rate schedule {hparams['schedule']!r}. Known: constant, cosine.")
 
 
 def tuned_values(hyperparameters: Any) -> dict[str, Any]:
@@ -223,21 +256,19 @@ def tuned_values(hyperparameters: Any) -> dict[str, Any]:
     return dict(hyperparameters["values"]) if hyperparameters else {}
 
 
-def write_golden(model: keras.Model, rows: Rows, patterns: list[str], folder: Path) -> None:
+def write_golden(model: keras.Model, rows: Rows, examples: Iterable[bytes], folder: Path) -> None:
     """Records raw examples and the trained model's answers to them, made in memory.
 
     Args:
         model: the trained model.
-        rows: the split, transformed, in file order.
-        patterns: the split's TFRecord files.
+        rows: the examples, transformed.
+        examples: as many serialized tf.Examples.
         folder: gets `examples.tfrecord` and `outputs.npz` (float32 arrays by output name).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    count = min(GOLDEN_EXAMPLES, rows.count)
     with tf.io.TFRecordWriter(str(folder / "examples.tfrecord")) as writer:
-        for example in read_examples(patterns, limit=count).as_numpy_iterator():
+        for example in examples:
             writer.write(example)
-    first = Rows({name: column[:count] for name, column in rows.features.items()}, rows.labels[:count], count)
-    answers = [signatures.answers(model, features) for features, _ in evaluation_batches(first)]
+    answers = [signatures.answers(model, features) for features, _ in evaluation_batches(rows)]
     outputs: dict[str, Any] = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
     np.savez(folder / "outputs.npz", **outputs)

@@ -33,6 +33,7 @@ def learn(
     seed: int,
     strategy: str = "default",
     initialise: training.Initialise | None = None,
+    folders: training.Folders = training.NOWHERE,
     memory: Memory | None = None,
 ) -> tuple[keras.Model, training.History]:
     """Builds a model and trains what of it is not frozen: a `training.Fit`.
@@ -47,6 +48,7 @@ def learn(
         seed: of weights, dropout and the order of rows.
         strategy: name of a distribution strategy.
         initialise: gives the new model weights that it is to start from.
+        folders: where it may leave things; only the training of the head goes on from a checkpoint.
         memory: keeps the features for the next call with the same rows and the same frozen weights.
 
     Returns:
@@ -65,7 +67,7 @@ def learn(
     names = [tensor.name for tensor in head.inputs]
     features = [renamed(rows, names) for rows in remembered(body, (train, validation), {} if memory is None else memory)]
     seconds = time.perf_counter() - started
-    history = training.fit_model(head, hparams, *features, seed=seed, distribution=distribution)
+    history = training.fit_model(head, hparams, *features, seed=seed, distribution=distribution, checkpoint=folders.checkpoint)
     if hparams["fine_tune_epochs"] and hparams["fine_tune_layers"]:
         with distribution.scope():
             backbones.unfreeze(backbones.backbone_of(model), hparams["fine_tune_layers"])
