@@ -74,6 +74,11 @@ def boltzmann(record: dict) -> float:
     return references.boltzmann(record)["reconstruction_error"]
 
 
+def word_vectors(record: dict) -> float:
+    """The rank correlation of gensim's word vectors on the run's split, less 0.02."""
+    return references.word_vectors(record) - 0.02
+
+
 ACCURACY, ERROR = "sparse_categorical_accuracy", "root_mean_squared_error"
 ROWS = (
     Row("mnist_softmax:ftrl", ACCURACY, "published, 10 steps of FTRL", 0.811),
@@ -83,6 +88,8 @@ ROWS = (
     Row("mnist_pca_kmeans", "inertia", "1.02 × scikit-learn's PCA and KMeans on the same split", inertia(1.02), at_most=True),
     Row("mnist_autoencoder", "binary_crossentropy", "published, on the noisy test set", 0.0985, at_most=True),
     Row("mnist_rbm", "reconstruction_error", "scikit-learn's BernoulliRBM on the same split", boltzmann, at_most=True),
+    Row("word2vec:large", "similarity", "gensim's Word2Vec on the same split, less 0.02", word_vectors),
+    Row("word2vec:cbow", "similarity", "gensim's Word2Vec (CBOW) on the same split, less 0.02", word_vectors),
     Row("house_prices:linear", ERROR, "1.02 × ordinary least squares on the same split", least_squares(1.02), at_most=True),
     Row("house_prices", ERROR, "0.9 × ordinary least squares on the same split", least_squares(0.9), at_most=True),
     Row("imdb_cnn", "binary_accuracy", "published", 0.884),

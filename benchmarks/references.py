@@ -8,6 +8,7 @@ Both train on the run's training split alone and are measured on its test split.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +112,36 @@ def boltzmann(record: dict) -> dict[str, float]:
     found = expit(machine.transform(test) @ machine.components_ + machine.intercept_visible_)
     gap = machine._free_energy(test).mean() - machine._free_energy(train[: len(test)]).mean()
     return {"reconstruction_error": float(((test - found) ** 2).mean()), "free_energy_gap": float(gap)}
+
+
+def word_vectors(record: dict) -> float:
+    """Rank correlation with WordSim-353 of gensim's Word2Vec, trained on the run's training split with the run's settings."""
+    from trainer_modules.common import similarity
+    from trainer_modules.common.text import split_words
+
+    hparams = record["config"]["hparams"]
+    texts = split_words(tf.constant(read_split(record, "train")["text"])).to_list()
+    model = gensim_model([[word.decode() for word in text] for text in texts], hparams, record["config"]["seed"])
+    return float(similarity.Vectors(model.wv.index_to_key, model.wv.vectors).pairs(similarity.word_pairs()).figure)
+
+
+def gensim_model(texts: list[list[str]], hparams: dict, seed: int) -> Any:
+    """gensim's Word2Vec of texts with a run's settings, its own learning rate, and a thread for each core."""
+    from gensim.models import Word2Vec
+
+    return Word2Vec(
+        texts,
+        vector_size=hparams["units"],
+        window=hparams["window"],
+        min_count=hparams["least_count"],
+        sg=int(hparams["skip_gram"]),
+        negative=hparams["negatives"],
+        sample=hparams["sample"],
+        epochs=hparams["epochs"],
+        max_final_vocab=hparams["vocabulary_size"],
+        workers=os.cpu_count() or 1,
+        seed=seed,
+    )
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ class Case:
         examples: serialized tf.Examples with labels, a few dozen at least.
         transformed: what preprocessing must make of the first rows, by transformed feature.
         hparams: hyperparameters without randomness during training (no dropout), of a small model.
-        label: name of the transformed label.
+        label: name of the transformed label; empty without one.
         complete: whether `transformed` names all transformed features, so that any other is one too many.
         transform_hparams: names of the hyperparameters that preprocessing takes.
     """
@@ -84,7 +84,8 @@ def prepare(case: Case, folder: Path) -> Prepared:
     assert set(case.transformed) == set(features) or (not case.complete and set(case.transformed) < set(features))
     check_preprocessing(features, case.transformed)
     inputs = {name: value for name, value in features.items() if name != case.label}
-    return Prepared(transform, schema, Rows(inputs, tf.reshape(features[case.label], [-1]), len(case.examples)))
+    labels = tf.reshape(features[case.label], [-1]) if case.label else tf.zeros(len(case.examples))
+    return Prepared(transform, schema, Rows(inputs, labels, len(case.examples)))
 
 
 def check_saved(

@@ -32,6 +32,7 @@ class TableExampleGen(FileBasedExampleGen):
         header: names of the columns of files that do not name them in their first row.
         delimiter: of .csv files.
         origin: a feature that is to hold the name of the file each row is from; empty for none.
+        words: of a row of one text at most; a longer one is cut into several rows. 0 for any number.
         validation_percent, test_percent, code_fingerprint, data_fingerprint: see content_splits.Settings.
 
     Raises:
@@ -50,6 +51,7 @@ class TableExampleGen(FileBasedExampleGen):
         header: Sequence[str] = (),
         delimiter: str = ",",
         origin: str = "",
+        words: int = 0,
         validation_percent: float = 10,
         test_percent: float = 20,
         code_fingerprint: str = "",
@@ -62,6 +64,7 @@ class TableExampleGen(FileBasedExampleGen):
             "header": list(header),
             "delimiter": delimiter,
             "origin": origin,
+            "words": words,
         }
         settings = Settings(validation_percent, test_percent, code_fingerprint, data_fingerprint, reader)
         super().__init__(**example_gen_arguments(input_base, pattern, settings))

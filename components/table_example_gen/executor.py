@@ -76,8 +76,8 @@ def read_table(source: TableSource) -> TableBlock:
         DataRejected: it is not what it should be.
     """
     origin = {source.layout.origin: stem_and_suffix(source.path)[0]} if source.layout.origin else {}
-    rows = [source.layout.values({**cells, **origin}, where) for where, cells in read_rows(source.path, source.layout)]
-    return TableBlock(source.layout, rows)
+    found = (source.layout.values({**cells, **origin}, where) for where, cells in read_rows(source.path, source.layout))
+    return TableBlock(source.layout, [row for values in found for row in source.layout.cut(values)])
 
 
 def find_tables(folder: Path, pattern: str, layout: Layout) -> list[TableSource]:

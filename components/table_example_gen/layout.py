@@ -30,6 +30,7 @@ class Layout:
         header: names of the columns where a file does not name them.
         delimiter: of .csv files.
         origin: feature that holds the name of the file; empty for none.
+        words: of a row of one text at most; 0 for any number.
     """
 
     types: tuple[tuple[str, str], ...]
@@ -38,6 +39,7 @@ class Layout:
     header: tuple[str, ...] = ()
     delimiter: str = ","
     origin: str = ""
+    words: int = 0
 
     @classmethod
     def of(cls, reader: Mapping[str, Any]) -> "Layout":
@@ -45,7 +47,14 @@ class Layout:
         schema = text_format.Parse(reader["schema"], schema_pb2.Schema())
         types = tuple((feature.name, schema_pb2.FeatureType.Name(feature.type)) for feature in schema.feature)
         lists = {name: tuple(reader[name]) for name in ("class_names", "header")}
-        return cls(types=types, label=reader["label"], delimiter=reader["delimiter"], origin=reader["origin"], **lists)
+        return cls(
+            types=types,
+            label=reader["label"],
+            delimiter=reader["delimiter"],
+            origin=reader["origin"],
+            words=reader.get("words", 0),
+            **lists,
+        )
 
     @property
     def columns(self) -> list[str]:
@@ -102,6 +111,16 @@ class Layout:
         if text.isdecimal() and not any(other.isdecimal() for other in self.class_names):
             return int(text)
         raise wrong(name, f"one of {', '.join(self.class_names)}", cell, where)
+
+    def cut(self, values: tuple[Value, ...]) -> list[tuple[Value, ...]]:
+        """A row of one text as several of at most `words` words (of what white space parts), any other row as it is."""
+        (text, *others) = values
+        if not self.words or others or not isinstance(text, str):
+            return [values]
+        found = text.split()
+        if len(found) <= self.words:
+            return [values]
+        return [(" ".join(found[at : at + self.words]),) for at in range(0, len(found), self.words)]
 
     def digest(self, values: tuple[Value, ...]) -> bytes:
         """A hash of a row's inputs: all its values but the label, texts without regard to case and white space."""

@@ -116,6 +116,11 @@ def test_files_that_are_not_what_they_should_be(tmp_path, name, content, words):
     assert "\n" not in str(caught.value)
 
 
+def test_a_long_text_is_cut_into_rows_of_so_many_words(tmp_path):
+    texts = layout('feature { name: "text" type: BYTES }', label="", class_names=(), header=("text",), words=3)
+    assert rows(tmp_path, "a.txt", "a b  c d e f g\nshort one\n", texts) == [("a b c",), ("d e f",), ("g",), ("short one",)]
+
+
 def test_the_digest_looks_past_case_white_space_and_label_only():
     found = layout()
     digest = found.digest(("Win  a PRIZE\n", 1.0, 2, 0))

@@ -61,7 +61,7 @@ def load_rows(patterns: Sequence[str], transform: tft.TFTransformOutput, label: 
     Args:
         patterns: globs of its TFRecord files.
         transform: the Transform component's output.
-        label: name of the transformed label.
+        label: name of the transformed label; empty for data without one, whose labels are 0.
         dtypes: types to keep transformed features in, by name, where these take less memory, as "uint8" for whole pixels: Transform
             knows float32, int64 and string only.
 
@@ -77,7 +77,8 @@ def load_rows(patterns: Sequence[str], transform: tft.TFTransformOutput, label: 
 
     batches = list(read_examples(patterns).batch(parse_batch(transform)).map(load))
     columns = {name: tf.concat([batch[name] for batch in batches], axis=0) for name in batches[0]}
-    labels = tf.reshape(columns.pop(label), [-1])
+    count = len(next(iter(columns.values())))
+    labels = tf.reshape(columns.pop(label), [-1]) if label else tf.zeros(count)
     return Rows(columns, labels, int(labels.shape[0]))
 
 

@@ -60,7 +60,7 @@ def split_words(text: tf.Tensor, *, mask_digits: bool = False) -> tf.RaggedTenso
 
 
 def word_numbers(
-    words: tf.RaggedTensor, *, vocabulary_size: int, length: int, keep: str = "first", vocabulary: str = VOCABULARY
+    words: tf.RaggedTensor, *, vocabulary_size: int, length: int, keep: str = "first", least_count: int = 1, vocabulary: str = VOCABULARY
 ) -> tf.Tensor:
     """Texts as sequences of one length, over the most frequent words of the training split (analysed by TFT).
 
@@ -69,6 +69,7 @@ def word_numbers(
         vocabulary_size: how many numbers there are: 0 pads, 1 is any other word, the most frequent word is 2.
         length: words kept of each text; shorter ones are padded at their end.
         keep: the "first" or the "last" words of a text that is longer.
+        least_count: how often a word must occur in the training split to have a number.
         vocabulary: its name in the Transform graph, one for each column of texts.
 
     Returns:
@@ -80,7 +81,11 @@ def word_numbers(
     if keep not in ("first", "last"):
         raise ValueError(f"expected the first or the last words of a text to be kept, received {keep!r}.")
     found = tft.compute_and_apply_vocabulary(
-        words, default_value=UNKNOWN - RESERVED, top_k=vocabulary_size - RESERVED, vocab_filename=vocabulary
+        words,
+        default_value=UNKNOWN - RESERVED,
+        top_k=vocabulary_size - RESERVED,
+        frequency_threshold=least_count if least_count > 1 else None,
+        vocab_filename=vocabulary,
     )
     kept = (found[:, :length] if keep == "first" else found[:, -length:]) + RESERVED
     return tf.ensure_shape(kept.to_tensor(PADDING, shape=[None, length]), [None, length])
@@ -122,6 +127,20 @@ def read_vectors(folder: Path) -> tuple[list[str], np.ndarray]:
     if not np.all(np.isfinite(vectors)):
         raise ValueError(f"{expected}; received numbers that are not finite. {advice}")
     return words, vectors.astype(np.float32)
+
+
+def write_vectors(saved_model: Path, words: list[str], vectors: np.ndarray) -> None:
+    """Puts word vectors into a SavedModel's folder, in the form that the head of this module describes.
+
+    Args:
+        saved_model: the folder; made if it is not there.
+        words: of the vectors.
+        vectors: float32 [words, dimensions].
+    """
+    place = saved_model / IN_SAVED_MODEL
+    place.mkdir(parents=True, exist_ok=True)
+    np.save(place / VECTORS_FILE, vectors, allow_pickle=False)
+    (place / WORDS_FILE).write_text("\n".join(words) + "\n", encoding="utf-8")
 
 
 def starting_from(words: list[str], vectors: np.ndarray, vocabulary: list[str]) -> Initialise:

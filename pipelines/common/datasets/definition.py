@@ -49,11 +49,13 @@ class Table:
         header: names of the columns of files that do not name them in their first row.
         delimiter: of .csv files.
         origin: name of a feature that is to hold the name of the file each row is from (without its suffix); empty for none.
+        words: of a row of one text at most; a longer one is cut into several rows. 0 for any number.
     """
 
     header: tuple[str, ...] = ()
     delimiter: str = ","
     origin: str = ""
+    words: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,49 @@
+"""Running text to learn word vectors from: news reports as the sample, an encyclopedia's beginning as the full data."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+from pipelines.common.datasets.definition import DataSet, Download, Release, Table
+from pipelines.common.errors import DarsenaError
+
+LEE = "test/test_data/lee_background.cor"
+WORDS = 1_000
+
+
+def write_sample(folder: Path) -> None:
+    """Writes `reports.txt`, a report on each line (M. Lee and others, 2005: the background corpus, as gensim carries it).
+
+    Raises:
+        DarsenaError: gensim is not installed.
+        OSError: the file can't be written.
+    """
+    found = importlib.util.find_spec("gensim")
+    source = Path(found.origin).parent / LEE if found and found.origin else None
+    if source is None or not source.is_file():
+        raise DarsenaError("expected the reports of the package gensim, it is not installed or has none. Run `make setup`.")
+    shutil.copyfile(source, folder / "reports.txt")
+
+
+CORPUS = DataSet(
+    name="text8",
+    description="sample: 300 news reports (Lee's background corpus); full: the first 1.2 million words of text8 (M. Mahoney, 2006)",
+    formats="a text file in UTF-8 (also .gz, .xz), or a folder of them; each line is a text, and one of more than 1,000 words is cut",
+    write_sample=write_sample,
+    releases=(
+        Release(
+            downloads=(
+                Download(
+                    file="text8_first_6877825",
+                    url="",
+                    sha256="8c5551457ad85e6f248e016443493f940756c7582473e6bbfcafcbe27fc98836",
+                    size=6877825,
+                ),
+            ),
+            note="the first 6,877,825 bytes of text8",
+        ),
+    ),
+    table=Table(header=("text",), words=WORDS),
+)
