@@ -37,7 +37,7 @@ class EpisodeExampleGen(FileBasedExampleGen):
         self,
         input_base: str,
         pattern: str,
-        validation_percent: float = 10,
+        validation_percent: float = 15,
         test_percent: float = 20,
         code_fingerprint: str = "",
         data_fingerprint: str = "",

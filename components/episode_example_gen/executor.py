@@ -171,6 +171,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             other = [source.path.name for source in sources if source.path.suffix != SUFFIX]
             if other:
                 raise DataRejected(f"expected files of episodes ({SUFFIX}) in {folder}, received {', '.join(other[:3])}. Take others away.")
-            write_examples(self._make_beam_pipeline, sources, read_episodes, Settings.of(exec_properties), output_dict, "episodes")
+            write_examples(self._make_beam_pipeline, sources, read_episodes, Settings.of(exec_properties), output_dict, "steps of episodes")
         finally:
             read_episodes.cache_clear()
