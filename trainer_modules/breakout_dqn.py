@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules.common import agents, findings, observations, online, playing, training
-from trainer_modules.common.environments import Environments, observation_spec
+from trainer_modules.common.environments import observation_spec
 from trainer_modules.common.input_data import Rows
 from trainer_modules.common.strategies import make_strategy
 from trainer_modules.common.updates import Batch, distributed, follow
@@ -143,12 +143,12 @@ def learn(
     seed: int,
     strategy: str = "default",
     initialise: training.Initialise | None = None,
-    folders: training.Folders = training.Folders(),
+    folders: training.Folders | None = None,
 ) -> tuple[keras.Model, training.History]:
     """Trains the agent in its environment: a `training.Fit`, whose history is of rounds."""
     keras.utils.set_random_seed(seed)
     agent = make_agent(build_model, hparams, strategy)
-    return agent.model, online.train(agent, hparams, train, seed=seed, checkpoint=folders.checkpoint)
+    return agent.model, online.train(agent, hparams, train, seed=seed, checkpoint=folders.checkpoint if folders else None)
 
 
 def run_fn(fn_args: FnArgs) -> None:

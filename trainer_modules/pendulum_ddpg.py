@@ -145,12 +145,12 @@ def learn(
     seed: int,
     strategy: str = "default",
     initialise: training.Initialise | None = None,
-    folders: training.Folders = training.Folders(),
+    folders: training.Folders | None = None,
 ) -> tuple[keras.Model, training.History]:
     """Trains the agent in its environment: a `training.Fit`, whose history is of rounds."""
     keras.utils.set_random_seed(seed)
     agent = make_agent(build_model, hparams, strategy)
-    return agent.model, online.train(agent, hparams, train, seed=seed, checkpoint=folders.checkpoint)
+    return agent.model, online.train(agent, hparams, train, seed=seed, checkpoint=folders.checkpoint if folders else None)
 
 
 def run_fn(fn_args: FnArgs) -> None:

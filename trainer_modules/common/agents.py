@@ -78,7 +78,7 @@ def histogram(returns: np.ndarray, chance: np.ndarray) -> Any:
 
     figure = Figure(figsize=(7, 3))
     axes = figure.subplots()
-    bins = np.histogram_bin_edges(np.concatenate([returns, chance]), bins=30)
+    bins = np.histogram_bin_edges(np.concatenate([returns, chance]), bins=30).tolist()
     axes.hist(chance, bins, color="#9ca3af", label="at random", alpha=0.8)
     axes.hist(returns, bins, color="#2563eb", label="agent", alpha=0.8)
     axes.set_xlabel("return of an episode")

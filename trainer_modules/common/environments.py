@@ -40,6 +40,22 @@ def observation_spec(observation: str) -> tuple[tuple[int, ...], np.dtype]:
 
 
 @dataclasses.dataclass(frozen=True)
+class Actions:
+    """What an environment takes: the number of an action (int64 of no dimensions), or numbers (float32), both within bounds.
+
+    Attributes:
+        shape: of one action.
+        dtype: of it.
+        low, high: the least and the most, for each number.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    low: Any
+    high: Any
+
+
+@dataclasses.dataclass(frozen=True)
 class Step:
     """What came of one step of N environments.
 
@@ -75,6 +91,7 @@ class Environments:
 
     Attributes:
         observations: what is seen now, [count, …].
+        actions: what they take.
 
     Raises:
         ValueError: there is no such environment, or it isn't seen so.
@@ -88,12 +105,20 @@ class Environments:
         except gymnasium.error.Error as error:
             raise ValueError(f"expected the name of an environment of Gymnasium, received {environment!r}: {error}") from error
         space = self._environments.single_observation_space
-        seen = (*space.shape[1:], space.shape[0]) if self._screen else space.shape
+        shape = tuple(space.shape or ())
+        seen = (*shape[1:], shape[0]) if self._screen else shape
         if (seen, space.dtype) != (self._shape, self._dtype):
             self.close()
             expected = f"{'x'.join(map(str, seen))} {space.dtype}"
             raise ValueError(f"expected the observation of {environment} to be {expected!r}, received {observation!r}.")
-        self.actions: gymnasium.Space[Any] = self._environments.single_action_space
+        actions = self._environments.single_action_space
+        if isinstance(actions, gymnasium.spaces.Discrete):
+            self.actions = Actions((), np.dtype(np.int64), 0, int(actions.n) - 1)
+        elif isinstance(actions, gymnasium.spaces.Box) and np.isfinite([actions.low, actions.high]).all():
+            self.actions = Actions(actions.shape, np.dtype(np.float32), actions.low, actions.high)
+        else:
+            self.close()
+            raise ValueError(f"expected {environment} to take a number of an action or bounded numbers, it takes {actions}. Wrap it.")
         self.observations = np.zeros((count, *self._shape), self._dtype)
         self._lives = np.zeros(count, int)
         self._steps = 0
@@ -124,7 +149,7 @@ class Environments:
         except Exception as error:  # whatever an environment raises
             raise RuntimeError(
                 f"expected {self.name} to take step {self._steps} (actions {np.asarray(actions).tolist()}), received "
-                f"{type(error).__name__}: {error}. Nothing is wrong with the model: repair the environment, or run again with another --seed."
+                f"{type(error).__name__}: {error}. The environment is at fault, not the model: repair it, or take another --seed."
             ) from error
         self.observations = self._seen(seen)
         reached, ended = self.observations, terminated | truncated
@@ -138,17 +163,17 @@ class Environments:
 
     def random(self, random: np.random.Generator) -> np.ndarray:
         """Actions of an agent that knows nothing: each as likely as any other."""
-        if isinstance(self.actions, gymnasium.spaces.Discrete):
-            return random.integers(0, self.actions.n, self.count)
-        return random.uniform(self.actions.low, self.actions.high, (self.count, *self.actions.shape)).astype(np.float32)
+        shape = (self.count, *self.actions.shape)
+        if self.actions.dtype.kind == "i":
+            return random.integers(self.actions.low, self.actions.high, shape, endpoint=True)
+        return random.uniform(self.actions.low, self.actions.high, shape).astype(np.float32)
 
     def picture(self) -> np.ndarray:
         """The first one as a picture, uint8 [height, width, 3]; of a screen, what the agent sees of it."""
         if self._screen:
             return drawings.enlarged(self.observations[0, ..., -1])
         if self._dtype == np.uint8:
-            (frame, *_) = self._environments.render()
-            return np.asarray(frame, np.uint8)
+            return np.asarray((self._environments.render() or ())[0], np.uint8)
         return drawings.drawn(self.name, self.observations[0])
 
     def close(self) -> None:
@@ -197,7 +222,7 @@ def make_one(environment: str, dtype: np.dtype) -> gymnasium.Env:
 
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     gymnasium.register_envs(ale_py)
-    options = {"obs_type": "ram", "frameskip": FRAME_SKIP, "repeat_action_probability": 0.0, "render_mode": "rgb_array"}
+    options: dict[str, Any] = {"obs_type": "ram", "frameskip": FRAME_SKIP, "repeat_action_probability": 0.0, "render_mode": "rgb_array"}
     return Beginning(gymnasium.make(environment, disable_env_checker=True, **options))
 
 

@@ -113,7 +113,7 @@ class State:
         best: weights of the model that played best.
         best_return: its mean return.
         rounds, steps, updates, seconds: done so far.
-        metrics: a value per round by name.
+        metrics: a value per round by name; None where there is none.
     """
 
     best: list[np.ndarray]
@@ -122,7 +122,9 @@ class State:
     steps: int = 0
     updates: int = 0
     seconds: float = 0.0
-    metrics: dict[str, list[float]] = dataclasses.field(default_factory=lambda: {"loss": [], "training_return": [], "mean_return": []})
+    metrics: dict[str, list[float | None]] = dataclasses.field(
+        default_factory=lambda: {"loss": [], "training_return": [], "mean_return": []}
+    )
 
     def enough(self, hparams: Mapping[str, Any]) -> bool:
         """Whether the best agent plays as well as was asked for."""
@@ -132,16 +134,12 @@ class State:
         """Notes what came of a round."""
         self.rounds += 1
         self.seconds += seconds
-        before = self.metrics["training_return"]
-        # A round that no episode ended in has none of its own.
-        collected = float(np.mean(returns)) if len(returns) else before[-1] if before else math.nan
-        for name, value in (("loss", float(np.mean(losses))), ("training_return", collected), ("mean_return", found)):
+        # A round that no episode ended in has no return.
+        collected = float(np.mean(returns)) if len(returns) else None
+        loss = float(np.mean(losses))
+        for name, value in (("loss", loss), ("training_return", collected), ("mean_return", found)):
             self.metrics[name].append(value)
-        logging.info("round %d, %d steps: loss %.4g, return %.4g (best %.4g)", self.rounds, self.steps, *self.last(), self.best_return)
-
-    def last(self) -> tuple[float, float]:
-        """The last round's loss and return."""
-        return self.metrics["loss"][-1], self.metrics["mean_return"][-1]
+        logging.info("round %d, %d steps: loss %.4g, return %.4g (best %.4g)", self.rounds, self.steps, loss, found, self.best_return)
 
     def kept(self, agent: Agent, replay: Replay) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """All that a training goes on from, as arrays and as values of JSON."""
@@ -224,11 +222,11 @@ def run_round(
             losses.append(agent.update(replay.sample(hparams["batch_size"], random)))
             state.updates += 1
     values = [float(loss) for loss in losses]
-    wrong = next((number for number, value in enumerate(values) if not math.isfinite(value)), None)
+    wrong = next((number for number, value in enumerate(values, 1) if not math.isfinite(value)), None)
     if wrong is not None:
         raise ValueError(
-            f"expected finite losses, received {values[wrong]} in update {state.updates - len(values) + wrong + 1} (round {state.rounds + 1}). "
-            "Nothing is kept of this round: lower learning_rate, or look for rewards that are no numbers."
+            f"expected finite losses, received {values[wrong - 1]} in update {wrong} of round {state.rounds + 1}. Nothing is kept of it: "
+            "lower the learning rate, or look for rewards that are no numbers."
         )
     return values, returns
 

@@ -71,7 +71,8 @@ def film(environment: str, observation: str, policy: Policy, seed: int, frames: 
         Pictures, uint8 [height, width, 3] each, one a step; and the sum of rewards up to the last.
     """
     environments = Environments(environment, observation, 1)
-    pictures, total = [], 0.0
+    pictures: list[np.ndarray] = []
+    total = 0.0
     try:
         environments.reset(seed)
         random = np.random.default_rng(seed)

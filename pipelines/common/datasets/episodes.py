@@ -18,7 +18,8 @@ from pipelines.common.datasets.definition import DataSet
 SEED = 20150226
 FORMATS = (
     "a .npz file of recorded steps, or a folder of span-1, span-2, … of which the latest is taken "
-    "(observation, action, reward, next_observation, terminated, episode); there is no full data, since an environment gives as much as is asked of it"
+    "(observation, action, reward, next_observation, terminated, episode); "
+    "there is no full data, since an environment gives as much as is asked of it"
 )
 
 
@@ -32,7 +33,7 @@ def environment_data(name: str, environment: str, observation: str, episodes: in
     """
     return DataSet(
         name=name,
-        description=f"sample: {episodes} episodes of {environment} played at random, recorded where they are needed; the agent collects more",
+        description=f"sample: {episodes} episodes of {environment} played at random, recorded on the spot; the agent collects more",
         formats=FORMATS,
         write_sample=functools.partial(write_random, environment=environment, observation=observation, episodes=episodes),
         episodes=True,
