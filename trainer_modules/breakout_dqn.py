@@ -1,4 +1,26 @@
-"""TODO"""
+"""An agent that plays Breakout, with a network of the values of actions.
+
+Deep Q-learning (V. Mnih et al., "Human-level control through deep reinforcement learning", 2015) with double Q-learning (H. van Hasselt
+et al., 2016), returns over n steps, Huber's loss, and Breakout's screen and network as published: 84 by 84 grey pixels, each action
+repeated for four frames, the last four of them seen, a lost life an end in training, rewards clipped to 1. The model starts with
+recorded episodes of the agent that acts at random, and collects its own (trainer_modules/common/online.py).
+
+    darsena run breakout_dqn                      its screen; a demonstration of about two minutes
+    darsena run breakout_dqn --preset ram         its 128 bytes of memory, about ten minutes on two cores
+    darsena run breakout_dqn --preset cartpole    CartPole-v1, about a minute and a half
+
+The demonstration is 6,000 steps and 1,500 updates, after which nothing but the machinery is shown: its gate, a mean return of 0.5, says
+that whole episodes are played, and no more. Published agents took 50 million steps (200 million frames), one update every four, and a
+million remembered transitions. An update takes some 50 ms on two cores, which makes a week of them. On a GPU, with 12 GB of memory for
+the transitions:
+
+    darsena run breakout_dqn --set steps=10000000 --set round_steps=100000 --set replay=200000 --set epsilon_steps=1000000
+
+That was not run here. Simplified: targets follow slowly, with each update (Lillicrap et al., 2016), where Mnih et al. copy them every
+10,000; Adam, where they took RMSProp; no prioritised replay, no duelling or distributional network; the emulator repeats no actions by
+chance. The first action of a screen's episode is FIRE, and in evaluation one action in 20 (of the memory's agent, in 100) is left to
+chance, as published, which also serves the ball after a lost life.
+"""
 
 from __future__ import annotations
 
