@@ -165,18 +165,18 @@ def learn(
     seed: int,
     strategy: str = "default",
     initialise: training.Initialise | None = None,
-    folders: training.Folders | None = None,
+    folders: training.Folders = training.NOWHERE,
 ) -> tuple[keras.Model, training.History]:
     """Trains the agent in its environment: a `training.Fit`, whose history is of rounds."""
     keras.utils.set_random_seed(seed)
     agent = make_agent(build_model, hparams, strategy)
-    return agent.model, online.train(agent, hparams, train, seed=seed, checkpoint=folders.checkpoint if folders else None)
+    return agent.model, online.train(agent, hparams, train, seed=seed, checkpoint=folders.checkpoint)
 
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains and exports (called by TFX's Trainer)."""
     dtypes = observations.dtypes(fn_args.custom_config["hparams"]["observation"])
-    training.run(fn_args, build_model, LABEL, learn=learn, dtypes=dtypes)
+    training.run(fn_args, build_model, LABEL, learn=learn, dtypes=dtypes, endpoints=agents.endpoints)
 
 
 def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config: Mapping[str, Any]) -> findings.Figures:

@@ -10,7 +10,7 @@ from pipelines.pendulum_ddpg import MODEL
 from tests import agents
 from tests.contract import check_saved, prepare
 from trainer_modules import pendulum_ddpg as module
-from trainer_modules.common import online, playing, signatures, training
+from trainer_modules.common import checkpoints, online, playing, signatures, training
 from trainer_modules.common.environments import Environments
 
 TINY = {**MODEL.hparams, **agents.TINY}
@@ -107,6 +107,7 @@ def learn(hparams: dict, folder=None):
 
 
 def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SECONDS", 0)
     expected, history = learn(TINY)
     run_round, calls = online.run_round, []
 

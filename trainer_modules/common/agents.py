@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import findings, playing
+from trainer_modules.common import findings, playing, signatures
 from trainer_modules.common.environments import Environments
 from trainer_modules.common.online import ACTION, EVALUATING, FILMING, OBSERVATION, fresh
 
+ACT = "act"
 ANIMATED, FILMED = 150, 750  # frames
 
 
@@ -49,9 +51,20 @@ def evaluate(model: Path, out_dir: Path, config: Mapping[str, Any]) -> findings.
     return figures
 
 
+def endpoints(
+    model: keras.Model, serving: signatures.Serving, class_names: Sequence[str]
+) -> Mapping[str, tf.types.experimental.PolymorphicFunction]:
+    """The signature `act` of an agent: what it sees to what it does, and what it thinks of it where it says so."""
+
+    def act(decoded: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return signatures.answers(model, serving.transform(decoded))
+
+    return {ACT: signatures.named(act, serving.signature)}
+
+
 def served_policy(model: Path) -> playing.Policy:
     """The policy of a SavedModel."""
-    answer = tf.saved_model.load(str(model)).signatures["serving_default"]
+    answer = tf.saved_model.load(str(model)).signatures[ACT]
 
     def act(environments: Environments, _: np.random.Generator) -> np.ndarray:
         return np.asarray(answer(**{OBSERVATION: tf.constant(environments.observations)})[ACTION].numpy())

@@ -74,12 +74,12 @@ def train(agent: Agent, hparams: Mapping[str, Any], recorded: Rows, *, seed: int
         The history, of rounds.
 
     Raises:
-        ValueError: a loss is not finite.
+        FloatingPointError: a loss is not finite.
         RuntimeError: an environment failed.
     """
     environments = Environments(hparams["environment"], hparams["observation"], hparams["environments"])
     replay = remembered(recorded, environments, hparams)
-    state = State(agent.model.get_weights())
+    state, kept_at = State(agent.model.get_weights()), time.monotonic()
     kept = checkpoints.load(checkpoint)
     if kept:
         state.restore(*kept, agent, replay)
@@ -89,7 +89,9 @@ def train(agent: Agent, hparams: Mapping[str, Any], recorded: Rows, *, seed: int
             losses, returns = run_round(agent, environments, replay, hparams, state, seed)
             found = measure(agent, hparams, state, seed)
             state.end_round(losses, returns, found, time.perf_counter() - started)
-            checkpoints.save(checkpoint, *state.kept(agent, replay))
+            if time.monotonic() - kept_at >= checkpoints.SECONDS:
+                checkpoints.save(checkpoint, *state.kept(agent, replay))
+                kept_at = time.monotonic()
     finally:
         environments.close()
     agent.model.set_weights(state.best)
@@ -145,7 +147,7 @@ class State:
         """All that a training goes on from, as arrays and as values of JSON."""
         arrays = {f"best/{number}": values for number, values in enumerate(self.best)}
         arrays |= {f"replay/{name}": values for name, values in replay.arrays().items()}
-        arrays |= {f"variable/{number}": np.asarray(variable) for number, variable in enumerate(agent.variables)}
+        arrays |= checkpoints.values(agent.variables, "variable")
         names = ("best_return", "rounds", "steps", "updates", "seconds", "metrics")
         return arrays, {name: getattr(self, name) for name in names} | {"added": replay.added}
 
@@ -155,8 +157,7 @@ class State:
         replay.restore(
             {name.removeprefix("replay/"): values for name, values in arrays.items() if name.startswith("replay/")}, progress["added"]
         )
-        for number, variable in enumerate(agent.variables):
-            variable.assign(arrays[f"variable/{number}"])
+        checkpoints.assign(agent.variables, "variable", arrays)
         for name, value in progress.items():
             if name != "added":
                 setattr(self, name, value)
@@ -224,7 +225,7 @@ def run_round(
     values = [float(loss) for loss in losses]
     wrong = next((number for number, value in enumerate(values, 1) if not math.isfinite(value)), None)
     if wrong is not None:
-        raise ValueError(
+        raise FloatingPointError(
             f"expected finite losses, received {values[wrong - 1]} in update {wrong} of round {state.rounds + 1}. Nothing is kept of it: "
             "lower the learning rate, or look for rewards that are no numbers."
         )
