@@ -69,7 +69,7 @@ def find_baseline(model: ModelConfig, run: RunConfig) -> Baseline | None:
     lineage = served(run.root, model.name)
     if lineage is None or lineage["lineage"].get("class_names", list(model.class_names)) != list(model.class_names):
         return None  # answers of other classes can't be compared
-    if lineage["lineage"].get("schema", model.schema) != model.schema:
+    if lineage["lineage"].get("schema", ModelConfig.schema) != model.schema:
         return None  # nor can those to other questions, as of a preset that learns from other data
     if run.cache and lineage["lineage"]["recipe"] == recipe(model, run):
         before = lineage["lineage"]["baseline"]

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules.common import findings, playing, signatures
-from trainer_modules.common.environments import Environments
+from trainer_modules.common.environments import Environments, observation_spec
 from trainer_modules.common.online import ACTION, EVALUATING, FILMING, OBSERVATION, fresh
 
 ACT = "act"
@@ -33,7 +33,7 @@ def evaluate(model: Path, out_dir: Path, config: Mapping[str, Any]) -> findings.
     """
     hparams, seed = config["hparams"], config["seed"]
     where = hparams["environment"], hparams["observation"]
-    policy = playing.sometimes_at_random(served_policy(model), hparams["evaluation_epsilon"])
+    policy = playing.sometimes_at_random(served_policy(model, hparams["observation"]), hparams["evaluation_epsilon"])
     returns, chance = (
         playing.play(*where, each, hparams["evaluation_episodes"], fresh(seed, 0, EVALUATING)) for each in (policy, playing.at_random)
     )
@@ -62,9 +62,24 @@ def endpoints(
     return {ACT: signatures.named(act, serving.signature)}
 
 
-def served_policy(model: Path) -> playing.Policy:
-    """The policy of a SavedModel."""
-    answer = tf.saved_model.load(str(model)).signatures[ACT]
+def served_policy(model: Path, observation: str) -> playing.Policy:
+    """The policy of a SavedModel.
+
+    Args:
+        model: the SavedModel.
+        observation: shape and type of what it is to see, see environments.py.
+
+    Raises:
+        ValueError: it sees something else, as the agent of another environment does.
+    """
+    loaded, (shape, dtype) = tf.saved_model.load(str(model)), observation_spec(observation)
+    answer = loaded.signatures[ACT]
+    (seen,) = answer.structured_input_signature[1].values()
+    if (tuple(seen.shape[1:]), seen.dtype.as_numpy_dtype) != (shape, dtype):
+        found = f"{'x'.join(map(str, seen.shape[1:]))} {seen.dtype.name}"
+        raise ValueError(
+            f"expected an agent that sees {observation!r} in {model}, received one that sees {found!r}. Name its preset, or run it first."
+        )
 
     def act(environments: Environments, _: np.random.Generator) -> np.ndarray:
         return np.asarray(answer(**{OBSERVATION: tf.constant(environments.observations)})[ACTION].numpy())

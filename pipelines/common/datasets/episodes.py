@@ -8,12 +8,14 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from components.errors import DataRejected
 from pipelines.common.config import Data
 from pipelines.common.datasets.definition import DataSet
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SEED = 20150226
 FORMATS = (
@@ -53,6 +55,8 @@ def write_random(folder: Path, environment: str, observation: str, episodes: int
 
 def write_span(folder: Path, steps: dict[str, np.ndarray]) -> Path:
     """Writes recorded steps as the next span of a folder, and returns its file."""
+    import numpy as np  # here, so that models are listed without it
+
     span = folder / f"span-{max(spans(folder), default=0) + 1}"
     span.mkdir(parents=True)
     np.savez_compressed(span / "episodes.npz", **steps)  # type: ignore[arg-type]
