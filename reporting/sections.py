@@ -13,7 +13,8 @@ from reporting.record import Record, Unreadable, file_within, folder, read_bytes
 View = dict[str, Any]
 
 _TONES = {"blessed and pushed": "good", "not blessed": "warn", "data rejected": "bad", "failed": "bad"}
-_PNG = b"\x89PNG\r\n\x1a\n"
+# What the content of a picture's file begins with, after so many bytes, by its type.
+_SIGNATURES = (("image/png", 0, b"\x89PNG\r\n\x1a\n"), ("image/gif", 0, b"GIF87a"), ("image/gif", 0, b"GIF89a"), ("video/mp4", 4, b"ftyp"))
 
 
 def header(run: Record) -> View:
@@ -130,15 +131,22 @@ def _extra(base: Path, node: str) -> View:
 
 
 def _picture(base: Path, picture: Mapping[str, Any]) -> View:
-    """A PNG as a data URI, or what is wrong with it."""
-    caption, wide = str(picture.get("caption", "")), bool(picture.get("wide"))
+    """A picture, still or moving, as a data URI, or what is wrong with it."""
+    view: View = {
+        "caption": str(picture.get("caption", "")),
+        "wide": bool(picture.get("wide")),
+        "source": None,
+        "video": False,
+        "problem": "",
+    }
     try:
         content = read_bytes(file_within(base, str(picture["file"])))
     except Unreadable as problem:
-        return {"caption": caption, "wide": wide, "source": None, "problem": str(problem)}
-    if not content.startswith(_PNG):
-        return {"caption": caption, "wide": wide, "source": None, "problem": f"Expected a PNG: {picture['file']}"}
-    return {"caption": caption, "wide": wide, "source": "data:image/png;base64," + base64.b64encode(content).decode(), "problem": ""}
+        return view | {"problem": str(problem)}
+    kind = next((kind for kind, offset, signature in _SIGNATURES if content[offset:].startswith(signature)), None)
+    if kind is None:
+        return view | {"problem": f"Expected a PNG, a GIF or an MP4: {picture['file']}"}
+    return view | {"source": f"data:{kind};base64," + base64.b64encode(content).decode(), "video": kind.startswith("video/")}
 
 
 def exports(run: Record) -> View:

@@ -74,12 +74,16 @@ class Preset:
         hparams: hyperparameters that differ from the model's defaults.
         reference: the published figure to match, where it is not the model's.
         gates: bounds, where they are not the model's.
+        data: the raw data, where it is not the model's.
+        schema: the name of its curated schema, without .pbtxt, in the folder of the model's.
     """
 
     description: str
     hparams: Mapping[str, Any]
     reference: str = ""
     gates: tuple[Gate, ...] = ()
+    data: DataSet | None = None
+    schema: str = ""
 
 
 MULTICLASS, BINARY, REGRESSION, OWN = "multiclass", "binary", "regression", "own"
@@ -111,6 +115,7 @@ class ModelConfig:
         export_bounds: how far TFLite exports may be from the trained model, where this is not the exporter's default: `float32_diff`,
             `float16_diff`, `int8_agreement`, `int8_diff` or `int8_mean_diff`, see components/tflite_exporter.
         export_formats: TFLite formats that the model has; a model that one can't represent says so in its docstring.
+        schema: name of the file of the curated schema, without .pbtxt; a preset with data of its own names another.
         version: raised when the meaning of the model's inputs or outputs changes.
     """
 
@@ -130,6 +135,7 @@ class ModelConfig:
     prepare: Callable[[Mapping[str, Any], Data], tuple[dict[str, Any], Data]] | None = None
     export_bounds: Mapping[str, float] = dataclasses.field(default_factory=dict)
     export_formats: tuple[str, ...] = ("float32", "float16", "int8")
+    schema: str = "schema"
     version: int = 1
 
     def with_preset(self, name: str) -> ModelConfig:
@@ -149,6 +155,8 @@ class ModelConfig:
             hparams={**self.hparams, **preset.hparams},
             reference=preset.reference or self.reference,
             gates=preset.gates or self.gates,
+            data=preset.data or self.data,
+            schema=preset.schema or self.schema,
         )
 
     def for_run(self, run: RunConfig) -> ModelConfig:
@@ -165,8 +173,13 @@ class ModelConfig:
 
     @property
     def schema_dir(self) -> Path:
-        """Folder of the curated schema."""
+        """Folder of the curated schemas."""
         return Path(__file__).resolve().parents[2] / "schemas" / self.name
+
+    @property
+    def schema_path(self) -> Path:
+        """The curated schema."""
+        return self.schema_dir / f"{self.schema}.pbtxt"
 
     def with_overrides(self, overrides: Mapping[str, str]) -> dict[str, Any]:
         """The hyperparameters with `name=value` overrides applied.

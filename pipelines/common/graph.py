@@ -26,6 +26,7 @@ from components.anomaly_gate.component import AnomalyGate
 from components.curated_schema.component import CuratedSchema
 from components.custom_evaluator.component import CustomEvaluator
 from components.custom_evaluator.executor import Bound
+from components.episode_example_gen.component import EpisodeExampleGen
 from components.image_example_gen.component import ImageExampleGen
 from components.mistakes.component import Mistakes
 from components.pusher.component import Pusher
@@ -36,6 +37,7 @@ from components.tflite_exporter.component import TFLiteExporter
 from components.tflite_exporter.executor import Bounds
 from components.tuner.component import Tuner
 from pipelines.common.config import OWN, ModelConfig, RunConfig
+from pipelines.common.datasets.episodes import span_pattern
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
 from pipelines.common.layout import artifacts_dir, checkpoint_dir, metadata_path, serving_dir
@@ -52,20 +54,20 @@ def ingest(model: ModelConfig, run: RunConfig) -> FileBasedExampleGen:
     source: dict[str, Any] = {
         "input_base": str(run.data.path),
         "pattern": run.data.pattern,
-        "class_names": model.class_names,
         "code_fingerprint": component_fingerprint(reader(model)),
         "data_fingerprint": data_fingerprint(run.data.path, run.data.pattern),
     }
+    if model.data.episodes:
+        return EpisodeExampleGen(**source | {"pattern": span_pattern(run.data)})
+    source["class_names"] = model.class_names
     if model.data.table is None:
         return ImageExampleGen(**source, encoded=model.data.encoded)
-    return TableExampleGen(
-        **source, schema=(model.schema_dir / "schema.pbtxt").read_text(), label=model.label, **dataclasses.asdict(model.data.table)
-    )
+    return TableExampleGen(**source, schema=model.schema_path.read_text(), label=model.label, **dataclasses.asdict(model.data.table))
 
 
 def validate(model: ModelConfig, examples: BaseChannel) -> tuple[CuratedSchema, StatisticsGen, ExampleValidator, AnomalyGate]:
     """Statistics of every split, held to the curated schema; anomalies stop the run."""
-    schema = CuratedSchema(model.schema_dir / "schema.pbtxt").with_id("ImportSchemaGen")
+    schema = CuratedSchema(model.schema_path).with_id("ImportSchemaGen")
     statistics = StatisticsGen(examples, schema=schema.outputs["schema"])
     validator = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
     gate = AnomalyGate(validator.outputs["anomalies"], component_fingerprint("anomaly_gate"))
@@ -202,6 +204,7 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
     lineage = {
         "recipe": recipe(model, run),
         "class_names": list(model.class_names),
+        "schema": model.schema,
         "baseline": dataclasses.asdict(run.baseline) if run.baseline else None,
         "withdrawn": withdrawn(run.root, model.name),
     }
@@ -250,6 +253,7 @@ def assemble(model: ModelConfig, run: RunConfig, nodes: Sequence[BaseNode]) -> P
 # What each node does, for the terminal.
 DESCRIPTIONS = {
     "ImageExampleGen": "reads raw images, splits them by content into train, validation and test",
+    "EpisodeExampleGen": "reads recorded episodes, splits them whole by content into train, validation and test",
     "TableExampleGen": "reads rows, splits them by content into train, validation and test",
     "ImportSchemaGen": "brings in the curated schema",
     "StatisticsGen": "computes statistics of every split",

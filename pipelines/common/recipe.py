@@ -19,7 +19,7 @@ def recipe(model: ModelConfig, run: RunConfig) -> str:
         {
             "model": [model.name, list(model.class_names), training_fingerprint(model)],
             "reader": component_fingerprint(reader(model)),
-            "schema": (model.schema_dir / "schema.pbtxt").read_text(),
+            "schema": model.schema_path.read_text(),
             "data": data_fingerprint(run.data.path, run.data.pattern),
             "hparams": dict(run.hparams),
             "seed": run.seed,
@@ -31,6 +31,8 @@ def recipe(model: ModelConfig, run: RunConfig) -> str:
 
 def reader(model: ModelConfig) -> str:
     """The component, in `components/`, that reads the model's raw data."""
+    if model.data.episodes:
+        return "episode_example_gen"
     return "image_example_gen" if model.data.table is None else "table_example_gen"
 
 
@@ -67,6 +69,8 @@ def find_baseline(model: ModelConfig, run: RunConfig) -> Baseline | None:
     lineage = served(run.root, model.name)
     if lineage is None or lineage["lineage"].get("class_names", list(model.class_names)) != list(model.class_names):
         return None  # answers of other classes can't be compared
+    if lineage["lineage"].get("schema", ModelConfig.schema) != model.schema:
+        return None  # nor can those to other questions, as of a preset that learns from other data
     if run.cache and lineage["lineage"]["recipe"] == recipe(model, run):
         before = lineage["lineage"]["baseline"]
         baseline = Baseline(**before) if before else None

@@ -56,10 +56,17 @@ def test_a_preset_replaces_what_it_names_and_nothing_else(model_with_preset):
     assert small.hparams == {**model.hparams, "hidden_units": 8}
     assert (small.reference, small.gates[0].bound("full")) == ("0.75", 0.75)
     assert (quick.reference, quick.gates, quick.hparams["epochs"]) == (model.reference, model.gates, 1)
+    assert (small.data, small.schema_path) == (model.data, model.schema_dir / "schema.pbtxt")
     with pytest.raises(UsageError, match=r"no preset 'smal'\. Did you mean 'small'\?"):
         model.with_preset("smal")
     with pytest.raises(UsageError, match=r"mnist_mlp has no preset 'x'\. It has none\."):
         load_model("mnist_mlp").with_preset("x")
+
+
+def test_a_preset_may_have_data_of_its_own(model_with_preset):
+    other = load_model("house_prices").data
+    model = dataclasses.replace(model_with_preset, presets={"rows": Preset("rows", {}, data=other, schema="rows")}).with_preset("rows")
+    assert model.data is other and model.schema_path == model_with_preset.schema_dir / "rows.pbtxt"
 
 
 def test_a_run_gives_a_classifier_without_class_names_those_of_its_data(model_with_preset, tmp_path):

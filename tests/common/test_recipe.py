@@ -61,6 +61,11 @@ def test_a_model_of_another_recipe_is_the_baseline(run, model):
     assert recipe.find_baseline(model, run) == Baseline(2, str(run.root / "artifact"), "old")
 
 
+def test_what_is_served_of_other_data_is_no_baseline(run, model):
+    push(run, model, 1, "old")
+    assert recipe.find_baseline(dataclasses.replace(model, schema="other"), run) is None
+
+
 def test_a_repeated_run_is_compared_with_what_it_was_compared_with(run, model):
     before = Baseline(1, str(run.root / "artifact"), "old")
     push(run, model, 2, recipe.recipe(model, run), before)

@@ -59,6 +59,12 @@ def write_raw(model: ModelConfig, examples: list[bytes], folder: Path) -> list[P
         path = folder / "rows.json"
         path.write_text(json.dumps([{name: row.get(name) for name in names} for row in rows]))
         return [path]
+    if model.data.episodes:
+        observations = [features["observation"] for features in found]
+        numbers = [list(each.float_list.value) or np.frombuffer(each.bytes_list.value[0], np.uint8) for each in observations]
+        shape = [int(size) for size in model.hparams["observation"].split()[0].split("x")]
+        np.savez(folder / "observations.npz", observation=np.array(numbers).reshape(-1, *shape))
+        return [folder / "observations.npz"]
     if "image" not in found[0]:
         columns = {name: [values(features[name]) for features in found] for name in found[0]}
         np.savez(folder / "inputs.npz", **{name: np.array(column) for name, column in columns.items() if name != model.label})

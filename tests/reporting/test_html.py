@@ -190,7 +190,8 @@ def test_artifact_with_a_section_json_makes_a_section(run: dict[str, Any], tmp_p
 
 
 @pytest.mark.parametrize(
-    ("file", "said"), [("../secret.png", "outside of its artifact's folder"), ("page.png", "Expected a PNG"), ("gone.png", "No such file")]
+    ("file", "said"),
+    [("../secret.png", "outside of its artifact's folder"), ("page.png", "Expected a PNG, a GIF or an MP4"), ("gone.png", "No such file")],
 )
 def test_pictures_that_are_no_pngs_of_the_artifact_are_left_out(run: dict[str, Any], tmp_path: Path, file: str, said: str) -> None:
     (tmp_path / "secret.png").write_bytes((tmp_path / "mistakes" / "1.png").read_bytes())

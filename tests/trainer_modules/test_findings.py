@@ -2,6 +2,7 @@
 
 import json
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -42,3 +43,34 @@ def test_a_scatter_is_a_picture(tmp_path):
     section.scatter("map", "Points", np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([0, 1]))
     colours = {tuple(pixel) for pixel in np.asarray(Image.open(tmp_path / "map.png").convert("RGB")).reshape(-1, 3).tolist()}
     assert len(colours) > 20  # two colours of points, and their smooth edges
+
+
+def moving(count: int = 12) -> list[np.ndarray]:
+    """A white bar that moves downwards on blue."""
+    frames = [np.full((32, 48, 3), (0, 0, 200), np.uint8) for _ in range(count)]
+    for number, frame in enumerate(frames):
+        frame[2 * number : 2 * number + 4] = 255
+    return frames
+
+
+def test_an_animation_shows_its_frames(tmp_path):
+    section = findings.Section(tmp_path, "Title", "text")
+    section.animation("bar", "A bar", moving(), rate=20)
+    with Image.open(tmp_path / "bar.gif") as found:
+        assert (found.format, found.n_frames, found.info["duration"], found.info["loop"]) == ("GIF", 12, 50, 0)
+        for number, frame in enumerate(moving()):
+            found.seek(number)
+            np.testing.assert_allclose(np.asarray(found.convert("RGB"), int), frame, atol=4)
+
+
+def test_a_video_shows_its_frames(tmp_path):
+    section = findings.Section(tmp_path, "Title", "text")
+    section.video("bar", "A bar", moving(), rate=20)
+    assert (tmp_path / "bar.mp4").read_bytes()[4:8] == b"ftyp"
+    reader = imageio_ffmpeg.read_frames(str(tmp_path / "bar.mp4"))
+    about = next(reader)
+    assert (about["size"], about["fps"], about["codec"], about["pix_fmt"].split("(")[0]) == ((48, 32), 20, "h264", "yuv420p")
+    frames = [np.frombuffer(frame, np.uint8).reshape(32, 48, 3) for frame in reader]
+    assert len(frames) == 12
+    for found, frame in zip(frames, moving(), strict=True):
+        assert np.abs(found.astype(int) - frame).mean() < 12

@@ -122,6 +122,34 @@ class Section:
         figure.savefig(self._folder / f"{name}.png", dpi=110, bbox_inches="tight")
         self._content["pictures"].append({"file": f"{name}.png", "caption": caption, "wide": True})
 
+    def animation(self, name: str, caption: str, frames: Sequence[np.ndarray], rate: int = 25) -> None:
+        """A moving picture (GIF) that begins again and again: uint8 [height, width, 3] each, so many a second."""
+        from PIL import Image
+
+        # One palette for all: pictures of one environment have the same few colours, and unlike palettes flicker.
+        sheet = Image.fromarray(np.concatenate(list(frames[:: max(1, len(frames) // 8)])))
+        palette = sheet.quantize(64)
+        pictures = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+        file = self._folder / f"{name}.gif"
+        pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=round(1000 / rate), loop=0, optimize=False)
+        self._content["pictures"].append({"file": file.name, "caption": caption, "wide": False})
+
+    def video(self, name: str, caption: str, frames: Sequence[np.ndarray], rate: int = 25) -> None:
+        """A video (MP4, H.264): uint8 [height, width, 3] each, of even height and width, so many a second."""
+        import imageio_ffmpeg
+
+        height, width = frames[0].shape[:2]
+        # What every browser plays; the index comes first, so that it plays before it is read whole.
+        form = {"codec": "libx264", "pix_fmt_out": "yuv420p", "macro_block_size": 2, "output_params": ["-movflags", "+faststart"]}
+        writer = imageio_ffmpeg.write_frames(str(self._folder / f"{name}.mp4"), (width, height), fps=rate, ffmpeg_log_level="error", **form)
+        writer.send(None)
+        try:
+            for frame in frames:
+                writer.send(np.ascontiguousarray(frame))
+        finally:
+            writer.close()
+        self._content["pictures"].append({"file": f"{name}.mp4", "caption": caption, "wide": False})
+
     def scatter(self, name: str, caption: str, points: np.ndarray, groups: np.ndarray, most: int = 2000) -> None:
         """At most so many of the points, [N, 2], coloured by their groups, int [N], with a legend."""
         from matplotlib.figure import Figure as Drawing

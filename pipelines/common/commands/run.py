@@ -103,10 +103,11 @@ def command(
     """
     if not options["tune"]:
         refuse_without_tune(click.get_current_context())
-    hparams = model.with_preset(preset).with_overrides(overrides(settings, epochs))
+    chosen = model.with_preset(preset)
+    hparams = chosen.with_overrides(overrides(settings, epochs))
     from pipelines.common.data import resolve_data
 
-    found = resolve_data(model.data, data, root)
+    found = resolve_data(chosen.data, data, root)
     if model.prepare:
         hparams, found = model.prepare(hparams, found)
     if hparams.get("classes") == 0:

@@ -71,6 +71,7 @@ class DataSet:
             without any, there is no full data.
         table: how rows are read; None for images.
         encoded: whether images stay encoded (JPEG, PNG) in the tf.Examples and may be of any size, to be decoded in the served graph.
+        episodes: whether it is of recorded episodes of an environment rather than of images or rows.
     """
 
     name: str
@@ -80,3 +81,4 @@ class DataSet:
     releases: tuple[Release, ...] = ()
     table: Table | None = None
     encoded: bool = False
+    episodes: bool = False

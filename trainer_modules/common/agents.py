@@ -1,0 +1,115 @@
+"""A served agent measured by what it gains in episodes that it never saw, against one that acts at random."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainer_modules.common import findings, playing, signatures
+from trainer_modules.common.environments import Environments, observation_spec
+from trainer_modules.common.online import ACTION, EVALUATING, FILMING, OBSERVATION, fresh
+
+ACT = "act"
+ANIMATED, FILMED = 150, 750  # frames
+
+
+def evaluate(model: Path, out_dir: Path, config: Mapping[str, Any]) -> findings.Figures:
+    """What an evaluate_fn of an agent does: plays, and leaves pictures of it for the report.
+
+    Args:
+        model: a SavedModel that answers `observation` with `action`.
+        out_dir: for the section of the report.
+        config: its `hparams` have `environment` and `observation` (see environments.py), `evaluation_episodes`, how many are played, and
+            `evaluation_epsilon`, the share of actions left to chance; its `seed` is that of the run.
+
+    Returns:
+        `mean_return`, `random_return` of the agent that acts at random in as many episodes, and, where no return is below 0,
+        `return_over_random`, by how many times the first is the second.
+    """
+    hparams, seed = config["hparams"], config["seed"]
+    where = hparams["environment"], hparams["observation"]
+    policy = playing.sometimes_at_random(served_policy(model, hparams["observation"]), hparams["evaluation_epsilon"])
+    returns, chance = (
+        playing.play(*where, each, hparams["evaluation_episodes"], fresh(seed, 0, EVALUATING)) for each in (policy, playing.at_random)
+    )
+    figures: findings.Figures = {"mean_return": findings.mean(returns), "random_return": findings.mean(chance)}
+    if min(returns.min(), chance.min()) >= 0 and chance.mean() > 0:
+        figures["return_over_random"] = float(returns.mean() / chance.mean())
+    show(
+        findings.Section(out_dir, "Episodes", "Played with the served model, on seeds that training did not have."),
+        where,
+        policy,
+        seed,
+        returns,
+        chance,
+    )
+    return figures
+
+
+def endpoints(
+    model: keras.Model, serving: signatures.Serving, class_names: Sequence[str]
+) -> Mapping[str, tf.types.experimental.PolymorphicFunction]:
+    """The signature `act` of an agent: what it sees to what it does, and what it thinks of it where it says so."""
+
+    def act(decoded: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return signatures.answers(model, serving.transform(decoded))
+
+    return {ACT: signatures.named(act, serving.signature)}
+
+
+def served_policy(model: Path, observation: str) -> playing.Policy:
+    """The policy of a SavedModel.
+
+    Args:
+        model: the SavedModel.
+        observation: shape and type of what it is to see, see environments.py.
+
+    Raises:
+        ValueError: it sees something else, as the agent of another environment does.
+    """
+    loaded, (shape, dtype) = tf.saved_model.load(str(model)), observation_spec(observation)
+    answer = loaded.signatures[ACT]
+    (seen,) = answer.structured_input_signature[1].values()
+    if (tuple(seen.shape[1:]), seen.dtype.as_numpy_dtype) != (shape, dtype):
+        found = f"{'x'.join(map(str, seen.shape[1:]))} {seen.dtype.name}"
+        raise ValueError(
+            f"expected an agent that sees {observation!r} in {model}, received one that sees {found!r}. Name its preset, or run it first."
+        )
+
+    def act(environments: Environments, _: np.random.Generator) -> np.ndarray:
+        return np.asarray(answer(**{OBSERVATION: tf.constant(environments.observations)})[ACTION].numpy())
+
+    return act
+
+
+def show(
+    section: findings.Section, where: tuple[str, str], policy: playing.Policy, seed: int, returns: np.ndarray, chance: np.ndarray
+) -> None:
+    """Fills a section: an episode at random and one of the agent, moving, and how returns are distributed."""
+    frames, total = playing.film(*where, playing.at_random, fresh(seed, 0, FILMING), ANIMATED)
+    section.animation("random", f"An episode at random: {total:g} in its first {len(frames)} steps", frames)
+    frames, total = playing.film(*where, policy, fresh(seed, 0, FILMING), FILMED)
+    section.animation("agent", f"An episode of the agent: its first {min(len(frames), ANIMATED)} steps", frames[:ANIMATED])
+    section.video("video", f"The same episode: {total:g} in its first {len(frames)} steps", frames)
+    section.figure("returns", "Returns of the agent's episodes and of those at random", histogram(returns, chance))
+    section.write()
+
+
+def histogram(returns: np.ndarray, chance: np.ndarray) -> Any:
+    """Returns, [episodes] each, as a figure of matplotlib."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3))
+    axes = figure.subplots()
+    bins = np.histogram_bin_edges(np.concatenate([returns, chance]), bins=30).tolist()
+    axes.hist(chance, bins, color="#9ca3af", label="at random", alpha=0.8)
+    axes.hist(returns, bins, color="#2563eb", label="agent", alpha=0.8)
+    axes.set_xlabel("return of an episode")
+    axes.set_ylabel("episodes")
+    axes.legend()
+    return figure
