@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import findings, training
+from trainer_modules.common import endpoints, findings, training
 from trainer_modules.common import self_organising_map as som
 from trainer_modules.common.input_data import Rows, read_examples
 
@@ -97,7 +97,7 @@ def learn(
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains the map and exports (called by TFX's Trainer)."""
-    training.run(fn_args, build_model, LABEL, learn=learn)
+    training.run(fn_args, build_model, LABEL, learn=learn, endpoints=endpoints.parts({"best_matching_unit": ["best_matching_unit"]}))
 
 
 def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config: Mapping[str, Any]) -> findings.Figures:

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import findings, images, training, tuning
+from trainer_modules.common import endpoints, findings, images, training, tuning
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -134,7 +134,7 @@ def search_space(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains and exports (called by TFX's Trainer)."""
-    training.run(fn_args, build_model, LABEL)
+    training.run(fn_args, build_model, LABEL, endpoints=endpoints.parts({"reconstruct": ["reconstruction"], "error": ["error"]}))
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import findings, images, training, tuning
+from trainer_modules.common import endpoints, findings, images, training, tuning
 from trainer_modules.common.input_data import Rows
 
 if TYPE_CHECKING:
@@ -158,7 +158,9 @@ def learn(
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains and exports (called by TFX's Trainer)."""
-    training.run(fn_args, build_model, LABEL, learn=learn)
+    training.run(
+        fn_args, build_model, LABEL, learn=learn, endpoints=endpoints.parts({"reconstruct": ["reconstruction"], "encode": ["hidden"]})
+    )
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
