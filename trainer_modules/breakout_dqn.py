@@ -9,10 +9,11 @@ recorded episodes of the agent that acts at random, and collects its own (traine
     darsena run breakout_dqn --preset ram         its 128 bytes of memory, about ten minutes on two cores
     darsena run breakout_dqn --preset cartpole    CartPole-v1, about a minute and a half
 
-The demonstration is 6,000 steps and 1,500 updates, after which nothing but the machinery is shown: its gate, a mean return of 0.5, says
-that whole episodes are played, and no more. Published agents took 50 million steps (200 million frames), one update every four, and a
-million remembered transitions. An update takes some 50 ms on two cores, which makes a week of them. On a GPU, with 12 GB of memory for
-the transitions:
+Here: CartPole 500.0 over 100 fresh episodes; from the memory, 160,000 steps, 26 times the return at random over 30 fresh episodes (nine
+minutes on two cores that had other work too). The demonstration is 6,000 steps and 1,500 updates, after which nothing but the machinery
+is shown: its gate, a mean return of 0.5, says that whole episodes are played, and no more. Published agents took 50 million steps (200
+million frames), one update every four, and a million remembered transitions. An update takes some 50 ms on two cores, which makes a
+week of them. On a GPU, with 12 GB of memory for the transitions:
 
     darsena run breakout_dqn --set steps=10000000 --set round_steps=100000 --set replay=200000 --set epsilon_steps=1000000
 
