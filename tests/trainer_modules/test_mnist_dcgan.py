@@ -1,0 +1,103 @@
+"""The digits' generator: its contract, its training on replicas and after a kill, and the figures it is judged by."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines.mnist_dcgan import MODEL
+from tests import digits
+from tests.contract import check_exports, check_signatures, prepare
+from trainer_modules import mnist_dcgan as module
+from trainer_modules.common import checkpoints, signatures, training
+from trainer_modules.common.input_data import Rows
+
+HPARAMS = {**MODEL.hparams, "latent": 6, "filters": 16, "batch_size": 8, "epochs": 1}
+ROWS = Rows({"image": tf.constant(digits.images(16) / np.float32(255))}, tf.range(16) % 10, 16)
+
+
+def learned(hparams: dict = HPARAMS, **options) -> list[np.ndarray]:
+    return module.learn(module.build_model, hparams, ROWS, ROWS, seed=3, **options)[0].get_weights()
+
+
+def test_preprocessing(tmp_path: Path) -> None:
+    prepare(digits.case(module, MODEL, HPARAMS), tmp_path)
+
+
+def test_saved_and_exported_it_answers_noise_as_in_memory(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    model, serving = module.build_model(HPARAMS), module.inputs(HPARAMS)
+    noise, examples = serving.golden(32, 5)
+    assert noise["noise"].shape == (32, 6) and 0.8 < float(tf.math.reduce_std(noise["noise"])) < 1.2
+    expected = {name: np.asarray(value) for name, value in signatures.answers(model, noise).items()}
+    assert expected["image"].shape == (32, 28, 28) and expected["image"].min() > 0 and expected["image"].max() < 1
+    signatures.export(model, serving, tmp_path / "model", (), module.endpoints)
+    inputs = check_signatures(tmp_path / "model", examples, expected)
+    np.testing.assert_array_equal(inputs["noise"], noise["noise"])
+    generated = tf.saved_model.load(str(tmp_path / "model")).signatures["generate"](noise=noise["noise"])
+    np.testing.assert_allclose(generated["image"], expected["image"], atol=1e-6)
+    check_exports(tmp_path / "model", tmp_path / "exports", inputs, expected, MODEL.export_formats)
+
+
+def test_a_step_moves_every_weight_and_the_served_ones_are_the_average() -> None:
+    one_step = {**HPARAMS, "batch_size": 16}
+    keras.utils.set_random_seed(3)
+    first = module.build_model(one_step).get_weights()
+    whole, averaged = (learned({**one_step, "average": average}) for average in (0.0, 0.75))
+    for old, new, kept in zip(first, whole, averaged, strict=True):
+        assert np.isfinite(new).all() and np.any(new != old)
+        np.testing.assert_allclose(kept, 0.75 * old + 0.25 * new, atol=1e-6)
+
+
+def test_two_replicas_learn_what_one_device_learns() -> None:
+    for one, two in zip(learned(), learned(strategy="mirrored"), strict=True):
+        # Adam's first steps are as long for tiny gradients as for others, so that rounding shows in a few weights.
+        np.testing.assert_allclose(one, two, atol=1e-4)
+
+
+def test_a_training_that_was_killed_ends_as_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    hparams, save = {**HPARAMS, "epochs": 3}, checkpoints.save
+    whole = learned(hparams, folders=training.Folders(record=make(tmp_path / "whole")))
+
+    def killed(folder: Path, arrays: dict, progress: dict) -> None:
+        save(folder, arrays, progress)
+        if progress["epochs"] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "save", killed)
+    folders = training.Folders(tmp_path / "checkpoint", make(tmp_path / "resumed"))
+    with pytest.raises(KeyboardInterrupt):
+        learned(hparams, folders=folders)
+    for one, two in zip(whole, learned(hparams, folders=folders), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+    for folder in (tmp_path / "whole", tmp_path / "resumed"):
+        assert json.loads((folder / "section.json").read_text())["pictures"][0]["caption"] == "After epochs 1, 2, 3, from the top"
+    assert (tmp_path / "whole/samples.png").read_bytes() == (tmp_path / "resumed/samples.png").read_bytes()
+
+
+def make(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_what_it_makes_follows_what_it_sees() -> None:
+    hparams = {**HPARAMS, "batch_size": 16, "epochs": 12, "average": 0.5}
+
+    def brightness(pictures: tf.Tensor) -> float:
+        rows = Rows({"image": pictures}, tf.zeros(64, tf.int64), 64)
+        model, history = module.learn(module.build_model, hparams, rows, rows, seed=1)
+        assert set(history["metrics"]) == {"generator_loss", "discriminator_loss"} and history["epochs"] == 12
+        noise = module.inputs(hparams).draw(16, np.random.default_rng(0))
+        return float(tf.reduce_mean(model(noise)["image"]))
+
+    assert brightness(tf.zeros((64, 28, 28))) < 0.4 < 0.6 < brightness(tf.ones((64, 28, 28)))
+
+
+def test_ways_between_noises_keep_to_the_sphere() -> None:
+    first, second = np.array([[3.0, 0.0, 0.0]]), np.array([[0.0, 3.0, 0.0]])
+    found = module.between(first, second, 3)
+    np.testing.assert_allclose(found[0], [[3, 0, 0], [3 / np.sqrt(2), 3 / np.sqrt(2), 0], [0, 3, 0]], atol=1e-12)
