@@ -74,6 +74,11 @@ def boltzmann(record: dict) -> float:
     return references.boltzmann(record)["reconstruction_error"]
 
 
+def mixture_of_normals(record: dict) -> float:
+    """The distance of samples of scikit-learn's mixture on the run's split."""
+    return references.mixture_of_normals(record)["frechet_distance"]
+
+
 ACCURACY, ERROR = "sparse_categorical_accuracy", "root_mean_squared_error"
 ROWS = (
     Row("mnist_softmax:ftrl", ACCURACY, "published, 10 steps of FTRL", 0.811),
@@ -83,6 +88,14 @@ ROWS = (
     Row("mnist_pca_kmeans", "inertia", "1.02 × scikit-learn's PCA and KMeans on the same split", inertia(1.02), at_most=True),
     Row("mnist_autoencoder", "binary_crossentropy", "published, on the noisy test set", 0.0985, at_most=True),
     Row("mnist_rbm", "reconstruction_error", "scikit-learn's BernoulliRBM on the same split", boltzmann, at_most=True),
+    Row(
+        "mnist_dcgan",
+        "frechet_distance",
+        "scikit-learn's PCA and GaussianMixture on the same split",
+        mixture_of_normals,
+        at_most=True,
+    ),
+    Row("cyclegan:large", "cycle_error_ratio", "half of the first epoch's", 0.5, at_most=True),
     Row("house_prices:linear", ERROR, "1.02 × ordinary least squares on the same split", least_squares(1.02), at_most=True),
     Row("house_prices", ERROR, "0.9 × ordinary least squares on the same split", least_squares(0.9), at_most=True),
     Row("imdb_cnn", "binary_accuracy", "published", 0.884),
