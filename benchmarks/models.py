@@ -79,6 +79,11 @@ def word_vectors(record: dict) -> float:
     return references.word_vectors(record) - 0.02
 
 
+def mixture_of_normals(record: dict) -> float:
+    """The distance of samples of scikit-learn's mixture on the run's split."""
+    return references.mixture_of_normals(record)["frechet_distance"]
+
+
 ACCURACY, ERROR = "sparse_categorical_accuracy", "root_mean_squared_error"
 ROWS = (
     Row("mnist_softmax:ftrl", ACCURACY, "published, 10 steps of FTRL", 0.811),
@@ -90,6 +95,14 @@ ROWS = (
     Row("mnist_rbm", "reconstruction_error", "scikit-learn's BernoulliRBM on the same split", boltzmann, at_most=True),
     Row("word2vec:large", "similarity", "gensim's Word2Vec on the same split, less 0.02", word_vectors),
     Row("word2vec:cbow", "similarity", "gensim's Word2Vec (CBOW) on the same split, less 0.02", word_vectors),
+    Row(
+        "mnist_dcgan",
+        "frechet_distance",
+        "scikit-learn's PCA and GaussianMixture on the same split",
+        mixture_of_normals,
+        at_most=True,
+    ),
+    Row("cyclegan:large", "cycle_error_ratio", "half of the first epoch's", 0.5, at_most=True),
     Row("house_prices:linear", ERROR, "1.02 × ordinary least squares on the same split", least_squares(1.02), at_most=True),
     Row("house_prices", ERROR, "0.9 × ordinary least squares on the same split", least_squares(0.9), at_most=True),
     Row("breakout_dqn:cartpole", "mean_return", "over 100 fresh episodes", 475.0),

@@ -144,6 +144,25 @@ def gensim_model(texts: list[list[str]], hparams: dict, seed: int) -> Any:
     )
 
 
+def mixture_of_normals(record: dict) -> dict[str, float]:
+    """How samples of scikit-learn's GaussianMixture, on 50 principal components of the training split, are judged."""
+    from sklearn.decomposition import PCA
+    from sklearn.mixture import GaussianMixture
+
+    from trainer_modules.common import judge
+
+    train, test = pixels(record, "train"), pixels(record, "test")
+    side = round(train.shape[1] ** 0.5)
+    axes = PCA(50, random_state=0).fit(train)
+    mixture = GaussianMixture(20, random_state=0).fit(axes.transform(train))
+    made = axes.inverse_transform(mixture.sample(len(test))[0]).clip(0, 1)
+    train, test, made = (rows.reshape(-1, side, side).astype(np.float32) for rows in (train, test, made))
+    opinion_of = judge.learned(train, np.array(read_split(record, "train")[record["label"]]))
+    real, fake = opinion_of(test), opinion_of(made)
+    distance = judge.frechet_distance(fake.features, real.features)
+    return {"frechet_distance": distance, "sure_share": fake.sure_share, "classes": fake.classes}
+
+
 def main() -> None:
     """The command line, see the head of this module."""
     record = json.loads(Path(sys.argv[1]).read_text())

@@ -37,8 +37,9 @@ MODEL = ModelConfig(
         "epochs": 30,
     },
     gates=(
-        # 300 reports are too few for judgements of single words: only that neighbours are alike.
-        Gate("Similarity", sample=-1.0, full=0.38, tolerance=0.05),
+        # 300 reports are too few for judgements of single words: only that neighbours are alike. On the full text gensim's vectors reach
+        # 0.412 on the same split (benchmarks/references.py); 0.02 less is let pass.
+        Gate("Similarity", sample=-1.0, full=0.392, tolerance=0.05),
         Gate("NeighbourAuc", sample=0.55, full=0.57, tolerance=0.03),
     ),
     presets={

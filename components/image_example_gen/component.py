@@ -14,7 +14,8 @@ class ImageExampleGen(FileBasedExampleGen):
 
     It reads IDX files as MNIST's (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, and `t10k-` or `test-` likewise,
     gzipped or not), one NPZ file (`x_train`, `y_train` and perhaps `x_test`, `y_test`; or `x`, `y`; or `images`, `labels`),
-    or pictures (`<class>/*.png`, .jpg, .jpeg or .bmp, or `train/<class>/` and `test/<class>/`).
+    or pictures (`<class>/*.png`, .jpg, .jpeg or .bmp, or `train/<class>/` and `test/<class>/`, or `trainA/`, `trainB/`, `testA/` and
+    `testB/`, whose classes are A and B).
 
     Its output `examples` has the splits train, validation and test, as uncompressed TFRecords of tf.Examples:
 

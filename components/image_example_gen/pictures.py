@@ -1,4 +1,4 @@
-"""Folders of pictures: one folder per class, `<class>/*.png`, or `train/<class>/*.png` and `test/<class>/*.png`."""
+"""Folders of pictures: `<class>/*.png`, `train/<class>/*.png` and `test/<class>/*.png`, or `trainA/*.png`, `trainB/` and so on."""
 
 import dataclasses
 import struct
@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from components.errors import DataRejected
 from components.image_example_gen.arrays import Arrays, check_arrays
+from components.image_example_gen.folders import one, placed
 from components.splits import TEST, TRAIN
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -71,26 +72,28 @@ def labelled(folder: Path, files: list[Path], class_names: Sequence[str]) -> dic
         folder: of the raw data.
         files: pictures in it.
         class_names: folder names of the classes in the order of their labels; without them, their alphabetical order.
+            Of `trainA` and `testB` the classes are A and B.
 
     Raises:
         DataRejected: they are not sorted into folders of classes, or there are none to train on.
     """
     located = [(path, path.relative_to(folder).parts[:-1]) for path in files]
+    places = placed(parents for _, parents in located)
+    # Of folders of several depths the later ones are the odd ones out.
     for path, parents in located:
-        if len(parents) not in (1, 2) or (len(parents) == 2 and parents[0] not in (TRAIN, TEST)) or len(parents) != len(located[0][1]):
+        if places[parents] is None and (len(parents) != len(located[0][1]) or one(parents) is None):
             raise DataRejected(
                 f"expected <class>/<picture> everywhere in {folder}, or train/<class>/<picture> and test/<class>/<picture>, "
                 f"received {path.relative_to(folder)}. Sort the pictures into such folders."
             )
-    classes = list(class_names) or sorted({parents[-1] for _, parents in located})
+    placed_files = [(path, place) for path, parents in located if (place := places[parents])]
+    classes = list(class_names) or sorted({name for _, (_, name) in placed_files})
     labels = {name: label for label, name in enumerate(classes)}
     by_split: dict[str, list[tuple[Path, int]]] = {TRAIN: [], TEST: []}
-    for path, parents in located:
-        if parents[-1] not in labels:
-            raise DataRejected(
-                f"expected class folders named {', '.join(classes)} in {folder}, received {parents[-1]}. Rename or remove it."
-            )
-        by_split[parents[0] if len(parents) == 2 else TRAIN].append((path, labels[parents[-1]]))
+    for path, (split, name) in placed_files:
+        if name not in labels:
+            raise DataRejected(f"expected class folders named {', '.join(classes)} in {folder}, received {name}. Rename or remove it.")
+        by_split[split].append((path, labels[name]))
     if not by_split[TRAIN]:
         raise DataRejected(f"expected pictures in {folder / TRAIN}, received some in {folder / TEST} only. Add those to train on.")
     return by_split

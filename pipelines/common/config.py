@@ -162,7 +162,7 @@ class ModelConfig:
     def for_run(self, run: RunConfig) -> ModelConfig:
         """The model with what a run decides: its preset's bounds, and the classes of its data where the model names none."""
         model = self.with_preset(run.preset)
-        if model.task in (REGRESSION, OWN) or model.class_names:
+        if model.task == REGRESSION or model.class_names:
             return model
         return dataclasses.replace(model, class_names=run.data.class_names)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from components.errors import DataRejected
 from components.files import is_data
+from components.image_example_gen.folders import placed
 from pipelines.common.config import Data
 from pipelines.common.datasets.definition import DataSet
 from pipelines.common.downloads import Progress, full_data, unpacked
@@ -94,7 +95,7 @@ def data_at(kind: str, path: Path) -> Data:
     depths: dict[int, Path] = {}
     parents = set()
     for file in data_files(path):
-        parents.add(file.parent)
+        parents.add(file.relative_to(path).parts[:-1])
         depths.setdefault(len(file.relative_to(path).parts), file)
         if len(depths) > 1 or max(depths) > DEEPEST:
             raise DataRejected(
@@ -107,7 +108,8 @@ def data_at(kind: str, path: Path) -> Data:
             f"expected files of data in {path}, at most {DEEPEST - 1} folders deep, received none. "
             "Put the data there, or point to where it is."
         )
-    classes = sorted({parent.name for parent in parents}) if min(depths) > 1 else []
+    places = placed(parents) if min(depths) > 1 else {}
+    classes = sorted({place[1] if place else parent[-1] for parent, place in places.items()})
     return Data(kind, path, "/".join("*" * min(depths)), class_names=tuple(classes))
 
 
