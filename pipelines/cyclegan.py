@@ -57,10 +57,10 @@ MODEL = ModelConfig(
         "discriminator_filters": 32,
         "cycle": 10.0,
         "identity": 5.0,
-        "learning_rate": 5e-4,
+        "learning_rate": 1e-3,
         "schedule": "cosine",
         "batch_size": 4,
-        "epochs": 15,
+        "epochs": 22,
     },
     gates=(
         Gate("CycleErrorRatio", sample=0.5, full=0.5, higher_is_better=False, tolerance=0.2),
@@ -70,7 +70,7 @@ MODEL = ModelConfig(
     presets={
         "large": Preset(
             description="pictures of 256x256, one pair at a time as published (20 minutes on two cores for the webcam pictures)",
-            hparams={"size": 256, "depth": 5, "filters": 32, "batch_size": 1, "epochs": 8},
+            hparams={"size": 256, "depth": 5, "batch_size": 1, "learning_rate": 4e-4, "epochs": 10},
         ),
     },
     transform_hparams=("size",),

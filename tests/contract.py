@@ -89,12 +89,18 @@ def prepare(case: Case, folder: Path) -> Prepared:
 
 
 def check_saved(
-    model: keras.Model, prepared: Prepared, examples: Sequence[bytes], folder: Path, formats: Sequence[str] = tuple(CONVERTERS)
+    model: keras.Model,
+    prepared: Prepared,
+    examples: Sequence[bytes],
+    folder: Path,
+    formats: Sequence[str] = tuple(CONVERTERS),
+    class_names: Sequence[str] = (),
+    endpoints: signatures.Endpoints | None = None,
 ) -> None:
     """The model, saved and exported, answers as it does in memory."""
     expected = {name: np.asarray(value) for name, value in signatures.answers(model, prepared.rows.features).items()}
     serving = signatures.ServingTransform(prepared.transform, signatures.serving_feature_spec(prepared.schema))
-    signatures.export(model, serving, folder / "model")
+    signatures.export(model, serving, folder / "model", class_names, endpoints)
     inputs = check_signatures(folder / "model", examples, expected)
     check_exports(folder / "model", folder / "exports", inputs, expected, formats)
 

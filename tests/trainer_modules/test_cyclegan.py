@@ -30,7 +30,7 @@ def learned(hparams: dict = HPARAMS, **options) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes], keras.Model]:
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
     """A model that was saved, held to the contract, with its examples."""
     folder = tmp_path_factory.mktemp("cyclegan")
     examples = [pictures.example((32, 32, 3), seed % 2, seed) for seed in range(6)]
@@ -47,14 +47,12 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes], 
     ready = prepared(case, folder)
     keras.utils.set_random_seed(1)
     model = module.build_model(HPARAMS)
-    check_saved(model, ready, examples, folder, MODEL.export_formats)
-    serving = signatures.ServingTransform(ready.transform, signatures.serving_feature_spec(ready.schema))
-    signatures.export(model, serving, folder / "named", ("day", "night"), module.endpoints)
-    return folder / "named", examples, model
+    check_saved(model, ready, examples, folder, MODEL.export_formats, ("day", "night"), module.endpoints)
+    return folder / "model", examples
 
 
 def test_signatures_are_named_by_the_kinds_and_answer_as_the_model(saved: tuple) -> None:
-    folder, examples, _ = saved
+    folder, examples = saved
     loaded = tf.saved_model.load(str(folder)).signatures
     files = loaded["decode"](examples=tf.constant(examples))
     both = loaded["serving_default"](**files)
@@ -116,7 +114,7 @@ def test_a_training_that_was_killed_ends_as_an_uninterrupted_one(tmp_path: Path,
 
 
 def test_figures_of_a_model_that_does_nothing(saved: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, examples, _ = saved
+    folder, examples = saved
     for split in ("test", "validation"):
         (tmp_path / split).mkdir()
         with tf.io.TFRecordWriter(str(tmp_path / split / "data")) as writer:
