@@ -3,6 +3,7 @@
 import keras
 import keras_tuner
 import numpy as np
+import pytest
 
 from pipelines.sentiment_bilstm import MODEL
 from tests import texts
@@ -18,6 +19,7 @@ def tokens(*words: str) -> list[int]:
     return [texts.NUMBERS[word] for word in words] + [text.PADDING] * (sentiment_bilstm.LENGTH - len(words))
 
 
+@pytest.mark.slow
 def test_contract(tmp_path, monkeypatch):
     monkeypatch.setattr(sentiment_bilstm, "LENGTH", 8)  # an unrolled loop takes as long to compile as it has steps
     check_model(

@@ -90,6 +90,7 @@ def test_the_same_seed_makes_the_same_trials_and_another_seed_others(tmp_path):
     assert made[0] == made[1] != made[2]
 
 
+@pytest.mark.slow
 def test_guided_trials_come_closer_than_random_ones(tmp_path):
     reached = {True: [], False: []}
     for guided, scores in reached.items():
