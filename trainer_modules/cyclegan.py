@@ -36,6 +36,7 @@ A_TO_B, B_TO_A = "a_to_b", "b_to_a"
 FIRST = "first_epoch"
 KINDS = ("a", "b")
 BATCH, SHOWN, MOST_EPOCHS = 16, 6, 8
+MEASURED = 1000  # pictures of a split at most, which are held in memory
 ORDERS, MIRRORED = (0, 1), 2  # salts of what is drawn
 
 
@@ -273,9 +274,9 @@ def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config
 
 
 def read(served: Mapping[str, Any], split: Path, name: str) -> list[np.ndarray]:
-    """Pictures of each kind of a split, float32 [N, size, size, 3] in 0..1."""
+    """Pictures of each kind of a split, the first MEASURED, float32 [N, size, size, 3] in 0..1."""
     pictures, labels = [], []
-    for batch in read_examples([str(split / "*")]).batch(BATCH):
+    for batch in read_examples([str(split / "*")], MEASURED).batch(BATCH):
         pictures.append(served["transform"](examples=batch)[IMAGE])
         labels.append(tf.io.parse_example(batch, {LABEL: tf.io.FixedLenFeature([], tf.int64)})[LABEL])
     found = by_kind(Rows({IMAGE: tf.concat(pictures, axis=0)}, tf.concat(labels, axis=0), sum(len(each) for each in labels)), name)

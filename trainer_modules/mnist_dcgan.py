@@ -14,6 +14,7 @@ is told next to that of two halves of the real test split.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,14 +188,13 @@ def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config
     """Measures as many samples as the test split has digits (called by the evaluator).
 
     Returns:
-        `frechet_distance` of samples and digits of the test split, `sure_share`, the share of samples that a classifier is sure of, and
-        `classes`, how many digits they are evenly of; and beside them `real_frechet_distance`, that of two halves of the test split, and
-        `real_sure_share`.
+        `frechet_distance` of samples and digits of the test split; `sure_share`, the share of samples that a classifier is sure of;
+        `class_coverage`, how many digits they are evenly of, as a share of how many the test split is evenly of; and beside them
+        `real_frechet_distance`, that of two halves of the test split, and `real_sure_share`.
     """
     served = tf.saved_model.load(str(model)).signatures
-    digits, labels = read(examples["train"])
     test, _ = read(examples["test"])
-    opinion_of = judge.learned(digits, labels)
+    opinion_of = judge_of(examples["train"])
     random = np.random.default_rng(config["seed"])
     latent = served["generate"].structured_input_signature[1][NOISE].shape[1]
     made = findings.ask(served, {NOISE: random.normal(size=(len(test), latent)).astype(np.float32)})[IMAGE]
@@ -202,15 +202,22 @@ def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config
     half = len(test) // 2
     section = findings.Section(out_dir, "What the generator makes", "Digits of the test split and samples, and ways through the noise.")
     draw(section, served, test, made, fake, random.normal(size=(SHOWN, 2, latent)))
-    section.table("Samples by the digit that the classifier takes them for", list(range(10)), [counts(fake), counts(real)])
+    shares = [["samples", *counts(fake)], ["test split", *counts(real)]]
+    section.table("What the classifier takes them for", ["", *range(10)], shares)
     section.write()
     return {
         "frechet_distance": judge.frechet_distance(fake.features, real.features),
         "sure_share": fake.sure_share,
-        "classes": fake.classes,
+        "class_coverage": fake.classes / real.classes,
         "real_frechet_distance": judge.frechet_distance(real.features[:half], real.features[half:]),
         "real_sure_share": real.sure_share,
     }
+
+
+@functools.lru_cache(maxsize=1)  # candidate and baseline are judged one after the other
+def judge_of(split: Path) -> judge.Judge:
+    """The judge that learns from the digits of a split."""
+    return judge.learned(*read(split))
 
 
 def read(split: Path) -> tuple[np.ndarray, np.ndarray]:

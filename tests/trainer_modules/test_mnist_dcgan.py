@@ -101,3 +101,32 @@ def test_ways_between_noises_keep_to_the_sphere() -> None:
     first, second = np.array([[3.0, 0.0, 0.0]]), np.array([[0.0, 3.0, 0.0]])
     found = module.between(first, second, 3)
     np.testing.assert_allclose(found[0], [[3, 0, 0], [3 / np.sqrt(2), 3 / np.sqrt(2), 0], [0, 3, 0]], atol=1e-12)
+
+
+def test_figures_of_a_generator_of_one_digit_and_of_one_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(40) % 10
+    known = random.integers(0, 40, (40, 28, 28), dtype=np.uint8)
+    for place, label in enumerate(labels):
+        known[place, 2 * label : 2 * label + 4] += np.uint8(200)
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        with tf.io.TFRecordWriter(str(tmp_path / split / "data")) as writer:
+            for picture, label in zip(known, labels, strict=True):
+                writer.write(digits.example(picture, int(label)))
+    serving = module.inputs(HPARAMS)
+    signatures.export(module.build_model(HPARAMS), serving, tmp_path / "model", (), module.endpoints)
+    monkeypatch.setattr(module, "draw", lambda *_: None)
+    splits = {split: tmp_path / split for split in ("train", "test")}
+
+    def figures(name: str, made: np.ndarray) -> dict[str, float]:
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(module.findings, "ask", lambda *_: {"image": made / np.float32(255)})
+        return dict(module.evaluate_fn(tmp_path / "model", splits, tmp_path / name, {"seed": 1}))
+
+    perfect, collapsed = figures("perfect", known), figures("collapsed", np.repeat(known[:1], 40, axis=0))
+    assert perfect["frechet_distance"] == pytest.approx(0, abs=1e-4) and perfect["class_coverage"] == pytest.approx(1)
+    assert perfect["sure_share"] == perfect["real_sure_share"]
+    assert collapsed["class_coverage"] < 0.11 and collapsed["frechet_distance"] > 10 * perfect["real_frechet_distance"]
+    table = json.loads((tmp_path / "collapsed/section.json").read_text())["tables"][0]
+    assert sorted(table["rows"][0][1:]) == [0] * 9 + [40]
