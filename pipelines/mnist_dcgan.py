@@ -31,9 +31,9 @@ MODEL = ModelConfig(
         "epochs": 15,
     },
     gates=(
-        Gate("FrechetDistance", sample=8.0, full=4.0, higher_is_better=False, tolerance=1.0),
-        Gate("SureShare", sample=0.4, full=0.5, tolerance=0.05),
-        Gate("ClassCoverage", sample=0.8, full=0.9, tolerance=0.05),
+        Gate("FrechetDistance", sample=5.0, full=2.0, higher_is_better=False, tolerance=0.5),
+        Gate("SureShare", sample=0.5, full=0.55, tolerance=0.05),
+        Gate("ClassCoverage", sample=0.85, full=0.9, tolerance=0.05),
     ),
     # Noise has no range that 8 bits could be scaled to, and each pixel adds up all of it.
     export_formats=("float32", "float16"),
