@@ -37,7 +37,7 @@ MODEL = ModelConfig(
     ),
     # Noise has no range that 8 bits could be scaled to, and each pixel adds up all of it.
     export_formats=("float32", "float16"),
-    export_bounds={"float16_diff": 0.05},
+    export_bounds={"float16_diff": 0.02},
 )
 
 
