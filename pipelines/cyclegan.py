@@ -69,8 +69,8 @@ MODEL = ModelConfig(
     ),
     presets={
         "large": Preset(
-            description="pictures of 256x256, one pair at a time as published (about 10 minutes on two cores for the webcam pictures)",
-            hparams={"size": 256, "depth": 5, "batch_size": 1, "learning_rate": 4e-4, "epochs": 16},
+            description="pictures of 256x256, one pair at a time as published (20 minutes on two cores for the webcam pictures)",
+            hparams={"size": 256, "depth": 5, "batch_size": 1, "learning_rate": 4e-4, "epochs": 30},
         ),
     },
     transform_hparams=("size",),
