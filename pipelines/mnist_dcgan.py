@@ -31,8 +31,8 @@ MODEL = ModelConfig(
         "epochs": 15,
     },
     gates=(
-        Gate("FrechetDistance", sample=5.0, full=2.0, higher_is_better=False, tolerance=0.5),
-        Gate("SureShare", sample=0.5, full=0.55, tolerance=0.05),
+        Gate("FrechetDistance", sample=5.0, full=1.2, higher_is_better=False, tolerance=0.5),
+        Gate("SureShare", sample=0.5, full=0.6, tolerance=0.05),
         Gate("ClassCoverage", sample=0.85, full=0.9, tolerance=0.05),
     ),
     # Noise has no range that 8 bits could be scaled to, and each pixel adds up all of it.
