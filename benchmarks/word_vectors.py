@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.references import gensim_model
 from pipelines.common.layout import load_model
 from trainer_modules.common import text, word_vectors
-from trainer_modules.word2vec import settings_of, trained
+from trainer_modules.word2vec import settings_of
 
 LINE = 1_000
 
@@ -52,17 +52,14 @@ def main() -> None:
 def darsena(words: list[str], hparams: dict) -> float:
     """Words per second, the count of the vocabulary and the compilation of the step included, as gensim's vocabulary is."""
     started = time.perf_counter()
-    counts = collections.Counter(words)
-    listed = [word for word, count in counts.most_common(hparams["vocabulary_size"] - text.RESERVED) if count >= hparams["least_count"]]
+    found = collections.Counter(words)
+    listed = [word for word, count in found.most_common(hparams["vocabulary_size"] - text.RESERVED) if count >= hparams["least_count"]]
     numbers = {word: number for number, word in enumerate(listed)}
     tokens = np.array([numbers.get(word, -1) for word in words])
     rows = np.arange(len(words))[tokens >= 0] // LINE
     tokens = tokens[tokens >= 0]
-    start = np.random.default_rng(1).uniform(-0.5, 0.5, (len(listed), hparams["units"])) / hparams["units"]
-    settings = settings_of(hparams)
-    frequencies = np.bincount(tokens, minlength=len(listed))
-    trainer = word_vectors.Trainer(start.astype(np.float32), np.zeros_like(start, np.float32), frequencies, settings, seed=1)
-    trained(trainer, tokens, rows, settings, seed=1, checkpoint=None)
+    counts = np.bincount(tokens, minlength=len(listed))
+    word_vectors.learn(tokens, rows, counts, hparams["units"], settings_of(hparams), seed=1, checkpoint=None)
     return hparams["epochs"] * len(words) / (time.perf_counter() - started)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -11,7 +12,7 @@ from components.episode_example_gen.executor import EpisodeSource, read_episodes
 from pipelines.common.config import ModelConfig
 from pipelines.common.datasets.episodes import write_span
 from tests.contract import Case
-from trainer_modules.common import playing
+from trainer_modules.common import agents, online, playing, training
 from trainer_modules.common.input_data import Rows
 
 TINY = {
@@ -55,6 +56,30 @@ def case(module: Any, model: ModelConfig, folder: Path, most: int = 40) -> Case:
         complete=False,
         transform_hparams=model.transform_hparams,
     )
+
+
+def learn(
+    module: Any, hparams: dict, folder: Path | None = None, episodes: int = 2, environment: str = ""
+) -> tuple[keras.Model, dict[str, Any]]:
+    """What a trainer module's agent learns, beginning with some episodes at random, perhaps of another environment that is seen alike."""
+    steps = playing.record(environment or hparams["environment"], hparams["observation"], playing.at_random, episodes, 0)
+    found, folders = rows(steps), training.Folders(checkpoint=folder)
+    return agents.learn(module.make_agent, module.build_model, hparams, found, found, seed=4, folders=folders)
+
+
+def check_replicas(module: Any, hparams: dict, batch: dict[str, np.ndarray]) -> online.Agent:
+    """Two replicas learn from a batch what one device learns; returns their agent."""
+    found = []
+    for strategy in ("default", "mirrored"):
+        keras.utils.set_random_seed(3)
+        agent = module.make_agent(module.build_model, hparams, strategy)
+        losses = [float(agent.update(batch)) for _ in range(5)]
+        found.append((losses, [np.asarray(variable) for variable in agent.variables], agent.replicas))
+    assert [replicas for *_, replicas in found] == [1, 2]
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
+    for one, two in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+    return agent
 
 
 class Corridor(gymnasium.Env):

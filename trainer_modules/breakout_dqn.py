@@ -35,14 +35,13 @@ import tensorflow as tf
 
 from trainer_modules.common import agents, findings, observations, online, playing, training
 from trainer_modules.common.environments import observation_spec
-from trainer_modules.common.input_data import Rows
 from trainer_modules.common.strategies import make_strategy
 from trainer_modules.common.updates import Batch, distributed, follow
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
 
-OBSERVATION, LABEL = online.OBSERVATION, online.REWARD
+OBSERVATION = online.OBSERVATION
 # Filters, size and stride of the convolutions (Mnih et al., 2015).
 CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 
@@ -125,13 +124,13 @@ def make_agent(build_model: training.BuildModel, hparams: training.Hparams, stra
         optimizer = keras.optimizers.Adam(hparams["learning_rate"], epsilon=1e-5)
         optimizer.build(model.trainable_variables)
 
-    def step(batch: Batch, size: tf.Tensor) -> tf.Tensor:
+    def step(batch: Batch, size: int) -> tf.Tensor:
         following = {OBSERVATION: tf.cast(batch["next_observation"], tf.float32)}
         wanted = targets(batch, model(following)["q_values"], target(following)["q_values"])
         with tf.GradientTape() as tape:
             values = model({OBSERVATION: tf.cast(batch["observation"], tf.float32)}, training=True)["q_values"]
             found = tf.gather(values, batch["action"], axis=1, batch_dims=1)
-            loss = tf.reduce_sum(huber(found - tf.stop_gradient(wanted))) / tf.cast(size, tf.float32)
+            loss = tf.reduce_sum(huber(found - tf.stop_gradient(wanted))) / size
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply(gradients, model.trainable_variables)
         return loss
@@ -157,27 +156,9 @@ def epsilon(steps: int, hparams: training.Hparams) -> float:
     return float(1 + done * (hparams["epsilon"] - 1))
 
 
-def learn(
-    build_model: training.BuildModel,
-    hparams: training.Hparams,
-    train: Rows,
-    validation: Rows,
-    *,
-    seed: int,
-    strategy: str = "default",
-    initialise: training.Initialise | None = None,
-    folders: training.Folders = training.NOWHERE,
-) -> tuple[keras.Model, training.History]:
-    """Trains the agent in its environment: a `training.Fit`, whose history is of rounds."""
-    keras.utils.set_random_seed(seed)
-    agent = make_agent(build_model, hparams, strategy)
-    return agent.model, online.train(agent, hparams, train, seed=seed, checkpoint=folders.checkpoint)
-
-
 def run_fn(fn_args: FnArgs) -> None:
     """Trains and exports (called by TFX's Trainer)."""
-    dtypes = observations.dtypes(fn_args.custom_config["hparams"]["observation"])
-    training.run(fn_args, build_model, LABEL, learn=learn, dtypes=dtypes, endpoints=agents.endpoints)
+    agents.run(fn_args, build_model, make_agent)
 
 
 def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config: Mapping[str, Any]) -> findings.Figures:

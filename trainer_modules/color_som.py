@@ -21,9 +21,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import endpoints, findings, training
+from trainer_modules.common import endpoints, findings, progress, training
 from trainer_modules.common import self_organising_map as som
 from trainer_modules.common.input_data import Rows, read_examples
+from trainer_modules.common.strategies import check_one_device
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -77,8 +78,7 @@ def learn(
     Raises:
         ValueError: a strategy of several devices was asked for.
     """
-    if strategy not in ("default", "one_device"):
-        raise ValueError(f"expected --strategy default or one_device for a map, which takes a second on one device, received {strategy}.")
+    check_one_device(strategy, "a map, which takes a second")
     started = time.perf_counter()
     names = ("iterations", "sigma", "last_sigma", "rate")
     size = hparams["rows"], hparams["columns"]
@@ -86,13 +86,8 @@ def learn(
     seconds = time.perf_counter() - started
     model = build_model(hparams)
     model.get_layer("map").units.assign(units)
-    return model, {
-        "epochs": len(errors),
-        "seconds": round(seconds, 3),
-        "examples_per_second": round(train.count * len(errors) / seconds, 1),
-        "replicas": 1,
-        "metrics": {"quantization_error": errors},
-    }
+    metrics = {"quantization_error": errors}
+    return model, progress.history(metrics, epochs=len(errors), seconds=seconds, examples=train.count * len(errors))
 
 
 def run_fn(fn_args: FnArgs) -> None:

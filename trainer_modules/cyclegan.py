@@ -28,6 +28,7 @@ import tensorflow as tf
 from trainer_modules.common import adversarial, findings, signatures, training, translation
 from trainer_modules.common.input_data import Rows, read_examples
 from trainer_modules.common.pictures import decode_pictures
+from trainer_modules.common.progress import Progress
 from trainer_modules.common.strategies import make_strategy
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ def learn(
     """
     keras.utils.set_random_seed(seed)
     distribution = make_strategy(strategy)
-    kinds, unseen = by_kind(train, "training"), by_kind(validation, "validation")
+    kinds = by_kind(train, "training")
+    unseen = [pictures.numpy() for pictures in by_kind(validation, "validation")]
     pairs = min(each.shape[0] for each in kinds)
     size = min(hparams["batch_size"], pairs)
     with distribution.scope():
@@ -163,19 +165,16 @@ def learn(
 
     ask = tf.function(lambda pictures: model({IMAGE: pictures}, training=False), reduce_retracing=True)
 
-    def after_epoch(epoch: int, notes: adversarial.Notes) -> dict[str, float]:
-        errors = []
-        for name, back, pictures in zip((A_TO_B, B_TO_A), (B_TO_A, A_TO_B), unseen, strict=True):
-            there = translated(ask, pictures.numpy(), name)
-            errors.append(float(np.abs(translated(ask, there, back) - pictures).mean()))
-            samples = pixels(there[:SHOWN])[None]
-            notes.arrays[name] = np.concatenate([notes.arrays.get(name, samples[:0]), samples])
+    def after_epoch(epoch: int, progress: Progress) -> dict[str, float]:
+        there, _, errors = round_trip(ask, unseen)
+        for name, pictures in zip((A_TO_B, B_TO_A), there, strict=True):
+            samples = findings.pixels(pictures[:SHOWN])[None]
+            progress.arrays[name] = np.concatenate([progress.arrays.get(name, samples[:0]), samples])
         if epoch == 0:
-            model.get_layer(FIRST).numbers.assign(errors)
-            notes.arrays[FIRST] = np.array(errors, np.float32)
+            progress.arrays[FIRST] = np.array(errors, np.float32)
         return {"val_cycle_error": float(np.mean(errors))}
 
-    history, notes = adversarial.train(
+    history, progress = adversarial.train(
         adversarial.compiled_step(distribution, learners, draw, losses, size),
         learners,
         hparams,
@@ -185,9 +184,9 @@ def learn(
         checkpoint=folders.checkpoint,
         after_epoch=after_epoch,
     )
-    model.get_layer(FIRST).numbers.assign(notes.arrays[FIRST])
+    model.get_layer(FIRST).numbers.assign(progress.arrays[FIRST])
     if folders.record:
-        write_progress(folders.record, notes, [pixels(pictures.numpy()[:SHOWN]) for pictures in unseen])
+        write_progress(folders.record, progress, [findings.pixels(pictures[:SHOWN]) for pictures in unseen])
     return model, history
 
 
@@ -209,14 +208,14 @@ def translated(ask: Any, pictures: np.ndarray, direction: str) -> np.ndarray:
     return np.concatenate([ask(tf.constant(pictures[at : at + BATCH]))[direction].numpy() for at in range(0, len(pictures), BATCH)])
 
 
-def write_progress(folder: Path, notes: adversarial.Notes, originals: Sequence[np.ndarray]) -> None:
+def write_progress(folder: Path, progress: Progress, originals: Sequence[np.ndarray]) -> None:
     """A section with what became of the first validation pictures."""
-    epochs = len(notes.arrays[A_TO_B])
+    epochs = len(progress.arrays[A_TO_B])
     shown = np.unique(np.linspace(0, epochs - 1, MOST_EPOCHS).round().astype(int))
     section = findings.Section(folder, "How the pictures changed", "The same pictures of the validation split, as the networks learn.")
     for name, given in zip((A_TO_B, B_TO_A), originals, strict=True):
         after = ", ".join(str(epoch + 1) for epoch in shown)
-        rows = [list(given), *(list(notes.arrays[name][epoch]) for epoch in shown)]
+        rows = [list(given), *(list(progress.arrays[name][epoch]) for epoch in shown)]
         section.grid(name, f"{name.replace('_', ' ')}: as they are, and after epochs {after}", rows, scale_of(given))
     section.write()
 
@@ -270,7 +269,7 @@ def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config
         figures |= {name: min(gains), f"{name}_{A_TO_B}": gains[0], f"{name}_{B_TO_A}": gains[1]}
     section = findings.Section(out_dir, "Translated pictures", "Pictures of the test split: as they are, translated, and translated back.")
     for at, name in enumerate((A_TO_B, B_TO_A)):
-        shown = [list(pixels(pictures[at][:SHOWN])) for pictures in (test, there, back)]
+        shown = [list(findings.pixels(pictures[at][:SHOWN])) for pictures in (test, there, back)]
         section.grid(name, f"{name.replace('_', ' ')}, and back", shown, scale_of(test[at]))
     section.write()
     return dict(figures)
@@ -291,8 +290,3 @@ def round_trip(ask: Any, kinds: Sequence[np.ndarray]) -> tuple[list[np.ndarray],
     there = [translated(ask, pictures, name) for pictures, name in zip(kinds, (A_TO_B, B_TO_A), strict=True)]
     back = [translated(ask, pictures, name) for pictures, name in zip(there, (B_TO_A, A_TO_B), strict=True)]
     return there, back, [float(np.abs(found - given).mean()) for found, given in zip(back, kinds, strict=True)]
-
-
-def pixels(pictures: np.ndarray) -> np.ndarray:
-    """0..1 to uint8."""
-    return np.round(255 * pictures).astype(np.uint8)

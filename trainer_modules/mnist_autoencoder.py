@@ -159,7 +159,7 @@ def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config
         ("first", "The first", np.arange(SHOWN)),
         ("worst", "Those with the highest cross-entropy", order[-SHOWN:]),
     ):
-        pictures = [clean[rows], given[rows], np.round(255 * found[rows]).astype(np.uint8)]
+        pictures = [clean[rows], given[rows], findings.pixels(found[rows])]
         section.grid(name, f"{caption}: clean, as given to the model, and reconstructed", pictures)
     section.write()
     return {

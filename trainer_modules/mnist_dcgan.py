@@ -17,7 +17,7 @@ sure of 0.70 (0.94 of the real ones).
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import adversarial, findings, images, judge, signatures, training
+from trainer_modules.common import adversarial, endpoints, findings, images, judge, signatures, training
 from trainer_modules.common.input_data import Rows, read_examples
+from trainer_modules.common.progress import Progress
 from trainer_modules.common.strategies import make_strategy
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ IMAGE, NOISE = "image", "noise"
 LABEL = "label"
 SHAPE = (28, 28)
 GROUPS = 8
+GENERATE = {"generate": [IMAGE]}  # a name that says so
 SHOWN, MOST_EPOCHS, STEPS = 12, 15, 12
 ORDER, DRAWN, SAMPLES = range(3)  # salts of what is drawn
 
@@ -139,12 +141,12 @@ def learn(
 
     fixed = np.random.default_rng([seed, SAMPLES]).normal(size=(SHOWN, latent)).astype(np.float32)
 
-    def after_epoch(epoch: int, notes: adversarial.Notes) -> dict[str, float]:
-        samples = pixels(np.asarray(average({NOISE: fixed}, training=False)[IMAGE]))[None]
-        notes.arrays["samples"] = np.concatenate([notes.arrays.get("samples", samples[:0]), samples])
+    def after_epoch(epoch: int, progress: Progress) -> dict[str, float]:
+        samples = findings.pixels(np.asarray(average({NOISE: fixed}, training=False)[IMAGE]))[None]
+        progress.arrays["samples"] = np.concatenate([progress.arrays.get("samples", samples[:0]), samples])
         return {}
 
-    history, notes = adversarial.train(
+    history, progress = adversarial.train(
         adversarial.compiled_step(distribution, learners, draw, losses, size),
         learners,
         hparams,
@@ -158,16 +160,9 @@ def learn(
         shown = np.unique(np.linspace(0, hparams["epochs"] - 1, MOST_EPOCHS).round().astype(int))
         section = findings.Section(folders.record, "How the samples became digits", "The same noise, as the generator learns.")
         caption = f"After epochs {', '.join(str(epoch + 1) for epoch in shown)}, from the top"
-        section.grid("samples", caption, [list(notes.arrays["samples"][epoch]) for epoch in shown])
+        section.grid("samples", caption, [list(progress.arrays["samples"][epoch]) for epoch in shown])
         section.write()
     return average, history
-
-
-def endpoints(
-    model: keras.Model, serving: signatures.Serving, class_names: Sequence[str]
-) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-    """`generate`: noise to pictures, by a name that says so."""
-    return {"generate": signatures.named(lambda features: signatures.answers(model, features), serving.signature)}
 
 
 def inputs(hparams: Mapping[str, Any]) -> signatures.OwnInputs:
@@ -183,7 +178,7 @@ def inputs(hparams: Mapping[str, Any]) -> signatures.OwnInputs:
 def run_fn(fn_args: FnArgs) -> None:
     """Trains and exports (called by TFX's Trainer)."""
     served = inputs(fn_args.custom_config["hparams"])
-    training.run(fn_args, build_model, LABEL, learn=learn, endpoints=endpoints, inputs=served)
+    training.run(fn_args, build_model, LABEL, learn=learn, endpoints=endpoints.parts(GENERATE), inputs=served)
 
 
 def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config: Mapping[str, Any]) -> findings.Figures:
@@ -234,10 +229,10 @@ def draw(
     section: findings.Section, served: Mapping[str, Any], test: np.ndarray, made: np.ndarray, opinion: judge.Opinion, noise: np.ndarray
 ) -> None:
     """The section's pictures; `noise` is [ways, 2, latent]."""
-    section.grid("real", "Digits of the test split", list(pixels(test[: 4 * SHOWN]).reshape(4, -1, *SHAPE)))
-    section.grid("made", "Samples, as they come", list(pixels(made[: 8 * SHOWN]).reshape(8, -1, *SHAPE)))
+    section.grid("real", "Digits of the test split", list(findings.pixels(test[: 4 * SHOWN]).reshape(4, -1, *SHAPE)))
+    section.grid("made", "Samples, as they come", list(findings.pixels(made[: 8 * SHOWN]).reshape(8, -1, *SHAPE)))
     least = np.argsort(opinion.probabilities.max(axis=1))[: 2 * SHOWN]
-    section.grid("unsure", "Those that the classifier is least sure of", list(pixels(made[least]).reshape(2, -1, *SHAPE)))
+    section.grid("unsure", "Those that the classifier is least sure of", list(findings.pixels(made[least]).reshape(2, -1, *SHAPE)))
     ways = between(noise[:, 0], noise[:, 1], STEPS)
     section.grid("ways", "From one noise to another, along the sphere that noise lies on", rows(served, ways))
     moved = np.repeat(noise[:1, :1], STEPS, axis=1).repeat(8, axis=0)
@@ -248,7 +243,7 @@ def draw(
 def rows(served: Mapping[str, Any], noise: np.ndarray) -> list[list[np.ndarray]]:
     """Pictures of noise [rows, columns, latent]."""
     found = findings.ask(served, {NOISE: noise.reshape(-1, noise.shape[-1]).astype(np.float32)})[IMAGE]
-    return [list(row) for row in pixels(found).reshape(*noise.shape[:2], *SHAPE)]
+    return [list(row) for row in findings.pixels(found).reshape(*noise.shape[:2], *SHAPE)]
 
 
 def between(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
@@ -264,8 +259,3 @@ def counts(opinion: judge.Opinion) -> list[int]:
     """Pictures of each digit."""
     found: list[int] = np.bincount(opinion.probabilities.argmax(axis=1), minlength=10).tolist()
     return found
-
-
-def pixels(pictures: np.ndarray) -> np.ndarray:
-    """0..1 to uint8."""
-    return np.round(255 * pictures).astype(np.uint8)

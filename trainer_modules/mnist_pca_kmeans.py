@@ -23,8 +23,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer_modules.common import clustering, findings, images, training
+from trainer_modules.common import clustering, findings, images, progress, training
 from trainer_modules.common.input_data import Rows
+from trainer_modules.common.strategies import check_one_device
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -86,21 +87,15 @@ def learn(
     Raises:
         ValueError: a strategy of several devices was asked for.
     """
-    if strategy not in ("default", "one_device"):
-        raise ValueError(f"expected --strategy default or one_device for k-means, which takes seconds on one device, received {strategy}.")
+    check_one_device(strategy, "k-means, which takes seconds")
     started = time.perf_counter()
     points = train.features[COMPONENTS]
     centroids, inertias = clustering.k_means(points, hparams["clusters"], seed=seed, starts=hparams["starts"])
     seconds = time.perf_counter() - started
     model = build_model(hparams)
     model.get_layer("centroids").centroids.assign(centroids)
-    return model, {
-        "epochs": len(inertias),
-        "seconds": round(seconds, 3),
-        "examples_per_second": round(train.count * len(inertias) / seconds, 1),
-        "replicas": 1,
-        "metrics": {"inertia": [inertia / train.count for inertia in inertias]},
-    }
+    metrics = {"inertia": [inertia / train.count for inertia in inertias]}
+    return model, progress.history(metrics, epochs=len(inertias), seconds=seconds, examples=train.count * len(inertias))
 
 
 def run_fn(fn_args: FnArgs) -> None:

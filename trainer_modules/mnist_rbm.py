@@ -209,7 +209,7 @@ def chain(signatures: Mapping[str, Any], digits: np.ndarray) -> list[np.ndarray]
     """Digits, uint8 [N, 28, 28], and what repeated reconstruction makes of them, for each number of steps in CHAIN."""
     found, pictures = [digits], digits
     for step in range(1, CHAIN[-1] + 1):
-        pictures = np.round(255 * findings.ask(signatures, {IMAGE: pictures})["reconstruction"]).astype(np.uint8)
+        pictures = findings.pixels(findings.ask(signatures, {IMAGE: pictures})["reconstruction"])
         if step in CHAIN:
             found.append(pictures)
     return found

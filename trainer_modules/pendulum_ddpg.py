@@ -25,14 +25,13 @@ import tensorflow as tf
 
 from trainer_modules.common import agents, findings, observations, online, playing, training
 from trainer_modules.common.environments import Environments, observation_spec
-from trainer_modules.common.input_data import Rows
 from trainer_modules.common.strategies import make_strategy
 from trainer_modules.common.updates import Batch, distributed, follow
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
 
-OBSERVATION, ACTION, LABEL = online.OBSERVATION, online.ACTION, online.REWARD
+OBSERVATION, ACTION = online.OBSERVATION, online.ACTION
 
 
 def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str, Any]) -> dict[str, tf.Tensor]:
@@ -93,17 +92,16 @@ def make_agent(build_model: training.BuildModel, hparams: training.Hparams, stra
         actor_optimizer.build(actor.trainable_variables)
         critic_optimizer.build(critic.trainable_variables)
 
-    def step(batch: Batch, size: tf.Tensor) -> tf.Tensor:
-        count = tf.cast(size, tf.float32)
+    def step(batch: Batch, size: int) -> tf.Tensor:
         seen, following = {OBSERVATION: batch[OBSERVATION]}, {OBSERVATION: batch[online.NEXT]}
         wanted = targets(batch, target_critic(following | target_actor(following)))
         with tf.GradientTape() as tape:
             values = critic(seen | {ACTION: batch[ACTION]}, training=True)
-            loss = tf.reduce_sum((values - wanted) ** 2) / count
+            loss = tf.reduce_sum((values - wanted) ** 2) / size
         gradients = tape.gradient(loss, critic.trainable_variables)
         with tf.GradientTape() as tape:
             # What the critic thinks of the actor's actions is to go up.
-            disliked = -tf.reduce_sum(critic(seen | actor(seen, training=True))) / count
+            disliked = -tf.reduce_sum(critic(seen | actor(seen, training=True))) / size
         improvements = tape.gradient(disliked, actor.trainable_variables)
         critic_optimizer.apply(gradients, critic.trainable_variables)
         actor_optimizer.apply(improvements, actor.trainable_variables)
@@ -149,27 +147,9 @@ def noisy(policy: playing.Policy, noise: float) -> playing.Policy:
     return act
 
 
-def learn(
-    build_model: training.BuildModel,
-    hparams: training.Hparams,
-    train: Rows,
-    validation: Rows,
-    *,
-    seed: int,
-    strategy: str = "default",
-    initialise: training.Initialise | None = None,
-    folders: training.Folders = training.NOWHERE,
-) -> tuple[keras.Model, training.History]:
-    """Trains the agent in its environment: a `training.Fit`, whose history is of rounds."""
-    keras.utils.set_random_seed(seed)
-    agent = make_agent(build_model, hparams, strategy)
-    return agent.model, online.train(agent, hparams, train, seed=seed, checkpoint=folders.checkpoint)
-
-
 def run_fn(fn_args: FnArgs) -> None:
     """Trains and exports (called by TFX's Trainer)."""
-    dtypes = observations.dtypes(fn_args.custom_config["hparams"]["observation"])
-    training.run(fn_args, build_model, LABEL, learn=learn, dtypes=dtypes, endpoints=agents.endpoints)
+    agents.run(fn_args, build_model, make_agent)
 
 
 def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config: Mapping[str, Any]) -> findings.Figures:

@@ -16,7 +16,6 @@ holds `assets.extra/vectors.npy` and `vocabulary.txt`, from which models of text
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +25,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer_modules.common import checkpoints, findings, progress, similarity, text, training, word_vectors
+from trainer_modules.common import findings, similarity, text, training, word_vectors
 from trainer_modules.common.input_data import Rows, read_examples
 from trainer_modules.common.signatures import Serving, Tensors, named
+from trainer_modules.common.strategies import check_one_device
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -88,22 +88,15 @@ def learn(
     Raises:
         ValueError: a strategy of several devices was asked for, or the text has no words that occur often enough.
     """
-    if strategy not in ("default", "one_device"):
-        raise ValueError(
-            f"expected --strategy default or one_device for word vectors, whose blocks follow one another on one device, "
-            f"received {strategy}."
-        )
+    check_one_device(strategy, "word vectors, whose blocks follow one another")
     sequence, rows = one_sequence(train.features[TOKENS].numpy())
     if len(sequence) < 2:
         raise ValueError("expected a text with words that occur least_count times or more, received none. Give more text, or lower it.")
-    settings = settings_of(hparams)
     counts = np.bincount(sequence, minlength=hparams["vocabulary_size"])
-    shape = len(counts), hparams["units"]
-    start = np.random.default_rng(seed).uniform(-0.5, 0.5, shape) / hparams["units"]
-    trainer = word_vectors.Trainer(start.astype(np.float32), np.zeros(shape, np.float32), counts, settings, seed)
-    history = trained(trainer, sequence, rows, settings, seed, folders.checkpoint)
+    shape = hparams["units"], settings_of(hparams)
+    vectors, history = word_vectors.learn(sequence, rows, counts, *shape, seed=seed, checkpoint=folders.checkpoint)
     model = build_model(hparams)
-    model.get_layer(text.EMBEDDING).set_weights([trainer.vectors.numpy()])
+    model.get_layer(text.EMBEDDING).set_weights([vectors])
     return model, history
 
 
@@ -125,49 +118,6 @@ def one_sequence(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Texts, int64 [N, length], as one sequence of numbers of words, without padding and words outside the vocabulary, and of rows."""
     rows, _ = known = np.nonzero(tokens >= text.RESERVED)
     return tokens[known], rows
-
-
-def trained(
-    trainer: word_vectors.Trainer,
-    sequence: np.ndarray,
-    rows: np.ndarray,
-    settings: word_vectors.Settings,
-    seed: int,
-    checkpoint: Path | None,
-) -> training.History:
-    """Trains, from its checkpoint on if there is one, and tells how it went.
-
-    Raises:
-        FloatingPointError: the loss is no finite number.
-    """
-    keep = word_vectors.keep_probabilities(np.bincount(sequence, minlength=trainer.vectors.shape[0]), settings.sample)
-    state = [trainer.vectors, trainer.contexts, trainer.vector_squares, trainer.context_squares, trainer.steps]
-    losses: list[float] = []
-    before = 0.0
-    if found := checkpoints.load(checkpoint):
-        checkpoints.assign(state, "state", found[0])
-        losses, before = found[1]["losses"], found[1]["seconds"]
-    total = max(1.0, settings.epochs * float(keep[sequence].sum()) / settings.block)
-    started = saved = time.monotonic()
-    for epoch in range(len(losses), settings.epochs):
-        sums = tf.zeros(2)
-        for block in word_vectors.blocks(sequence, rows, keep, settings, seed, epoch):
-            rate = settings.rate * max(1e-4, 1 - float(trainer.steps.numpy()) / total)
-            sums += trainer.step(tf.constant(block), tf.constant(rate, tf.float32))
-        losses.append(float(sums[0] / tf.maximum(sums[1], 1.0)))
-        progress.check_finite({"loss": losses[-1]}, f"epoch {epoch + 1}")
-        progress.log_epoch(settings.epochs)(epoch, {"loss": losses[-1]})
-        if time.monotonic() - saved >= checkpoints.SECONDS:
-            saved = time.monotonic()
-            checkpoints.save(checkpoint, checkpoints.values(state, "state"), {"losses": losses, "seconds": before + saved - started})
-    seconds = max(before + time.monotonic() - started, 1e-3)
-    return {
-        "epochs": settings.epochs,
-        "seconds": round(seconds, 3),
-        "examples_per_second": round(settings.epochs * len(sequence) / seconds, 1),
-        "replicas": 1,
-        "metrics": {"loss": losses},
-    }
 
 
 def endpoints(model: keras.Model, serving: Serving, vocabulary: Sequence[str]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Layout:
             label=reader["label"],
             delimiter=reader["delimiter"],
             origin=reader["origin"],
-            words=reader.get("words", 0),
+            words=reader["words"],
             **lists,
         )
 

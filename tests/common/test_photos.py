@@ -1,5 +1,6 @@
 """Photographs: the sample that is cut out of scikit-image's, and the archive of flowers."""
 
+import importlib.util
 import io
 import tarfile
 from collections import Counter
@@ -55,7 +56,7 @@ def test_the_pictures_have_the_colours_of_their_photographs(sample: Path) -> Non
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(photos.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(DarsenaError, match=r"package scikit-image, it is not installed or has no astronaut\.png"):
         PHOTOS.write_sample(tmp_path)
 

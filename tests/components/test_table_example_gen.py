@@ -30,7 +30,7 @@ NAMES = ("ham", "spam")
 
 
 def layout(schema: str = SCHEMA, **changes: object) -> Layout:
-    reader = {"schema": schema, "label": "label", "class_names": NAMES, "header": (), "delimiter": ",", "origin": ""}
+    reader = {"schema": schema, "label": "label", "class_names": NAMES, "header": (), "delimiter": ",", "origin": "", "words": 0}
     return Layout.of(reader | changes)
 
 

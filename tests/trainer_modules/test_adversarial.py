@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from trainer_modules.common import adversarial, checkpoints
+from trainer_modules.common.progress import Progress
 from trainer_modules.common.strategies import make_strategy
 
 HPARAMS = {"epochs": 4, "learning_rate": 0.1, "schedule": "cosine"}
@@ -38,7 +39,7 @@ def trained(
         fake = teller(maker(noise))[:, 0]
         return {"maker": tf.nn.softplus(-fake), "teller": tf.nn.softplus(fake) + tf.nn.softplus(-teller(real)[:, 0])}
 
-    def after(epoch: int, notes: adversarial.Notes) -> dict[str, float]:
+    def after(epoch: int, notes: Progress) -> dict[str, float]:
         if epoch == fail_at:
             raise KeyboardInterrupt
         notes.arrays["seen"] = np.append(notes.arrays.get("seen", np.zeros(0)), epoch)

@@ -11,7 +11,7 @@ from pipelines.breakout_dqn import MODEL
 from tests import agents
 from tests.contract import check_saved, prepare
 from trainer_modules import breakout_dqn as module
-from trainer_modules.common import checkpoints, online, training
+from trainer_modules.common import checkpoints, online
 
 CARTPOLE, RAM = (MODEL.with_preset(name) for name in ("cartpole", "ram"))
 TINY = {**MODEL.hparams, **agents.TINY, **agents.CORRIDOR, "environment": "darsena/Corridor-v0"}
@@ -73,29 +73,14 @@ def test_an_update_takes_the_targets_a_little_of_the_way():
 
 
 def test_two_replicas_learn_what_one_device_learns():
-    found = []
-    for strategy in ("default", "mirrored"):
-        keras.utils.set_random_seed(3)
-        agent = module.make_agent(module.build_model, TINY, strategy)
-        losses = [float(agent.update(batch())) for _ in range(5)]
-        found.append((losses, [np.asarray(variable) for variable in agent.variables], agent.replicas))
-    assert [replicas for *_, replicas in found] == [1, 2]
-    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
-    for one, two in zip(found[0][1], found[1][1], strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
+    agent = agents.check_replicas(module, TINY, batch())
     with pytest.raises(ValueError, match="a batch_size that 2 replicas can share, received 7"):
         agent.update(batch(7))
 
 
-def learn(hparams: dict, folder=None):
-    recorded = agents.rows(agents.playing.record(hparams["environment"], hparams["observation"], agents.playing.at_random, 2, 0))
-    folders = training.Folders(checkpoint=folder)
-    return module.learn(module.build_model, hparams, recorded, recorded, seed=4, folders=folders)
-
-
 def test_it_learns_to_reach_the_end():
     changes = {"steps": 2400, "round_steps": 2400, "hidden_units": 32, "learning_rate": 3e-3, "target_rate": 0.05, "discount": 0.9}
-    model, history = learn({**TINY, **changes, "epsilon_steps": 400, "replay": 1000})
+    model, history = agents.learn(module, {**TINY, **changes, "epsilon_steps": 400, "replay": 1000})
     assert history["best_mean_return"] == 1
     values = model({"observation": np.array([[place, 1] for place in range(5)], np.float32)})["q_values"].numpy()
     np.testing.assert_allclose(values[:, 1], 0.9 ** np.arange(4, -1, -1), atol=0.15)
@@ -104,7 +89,7 @@ def test_it_learns_to_reach_the_end():
 
 def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "SECONDS", 0)
-    expected, history = learn(TINY)
+    expected, history = agents.learn(module, TINY)
     measure, calls = online.measure, []
 
     def interrupted(*arguments):
@@ -115,9 +100,9 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path, monkeyp
 
     monkeypatch.setattr(online, "measure", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        learn(TINY, tmp_path / "kept")
+        agents.learn(module, TINY, tmp_path / "kept")
     monkeypatch.setattr(online, "measure", measure)
-    model, resumed = learn(TINY, tmp_path / "kept")
+    model, resumed = agents.learn(module, TINY, tmp_path / "kept")
     for one, two in zip(expected.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
     assert resumed["metrics"] == history["metrics"] and resumed["epochs"] == 3
@@ -125,14 +110,13 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path, monkeyp
 
 def test_losses_that_are_no_numbers_end_the_training():
     with pytest.raises(FloatingPointError, match=r"expected finite losses, received nan in update \d+ of round 1"):
-        learn({**TINY, "environment": "darsena/Mined-v0", "steps": 400, "round_steps": 400})
+        agents.learn(module, {**TINY, "environment": "darsena/Mined-v0", "steps": 400, "round_steps": 400})
 
 
 def test_an_environment_that_fails_ends_the_training():
     hparams = {**TINY, "environment": "darsena/Blocked-v0"}
-    recorded = agents.rows(agents.playing.record("darsena/Corridor-v0", "2 float32", agents.playing.at_random, 2, 0))
     with pytest.raises(RuntimeError, match="darsena/Blocked-v0 to take step 7"):
-        module.learn(module.build_model, hparams, recorded, recorded, seed=4)
+        agents.learn(module, hparams, environment=TINY["environment"])
 
 
 def test_presets_are_of_their_own_data():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import killed
 from trainer_modules.common import checkpoints, input_data, training
 from trainer_modules.common.input_data import Rows
 from trainer_modules.common.training import Folders
@@ -29,26 +30,12 @@ def rows():
     return Rows({"x": tf.constant(points)}, tf.constant((points[:, 0] * points[:, 1] > 0).astype(np.int64)), 100)
 
 
-class Killed(Exception):
-    pass
-
-
 @pytest.mark.parametrize("strategy", ["default", "mirrored"])
 def test_a_killed_training_ends_as_an_uninterrupted_one(rows, tmp_path, monkeypatch, strategy):
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
     whole, expected = training.fit(build_model, HPARAMS, rows, rows, seed=5, strategy=strategy)
-    saved = checkpoints.save
-
-    def save_and_die(folder, arrays, progress):
-        saved(folder, arrays, progress)
-        if progress["epochs"] == 3:
-            raise Killed
-
     folders = Folders(checkpoint=tmp_path / "state")
-    monkeypatch.setattr(checkpoints, "save", save_and_die)
-    with pytest.raises(Killed):
+    with killed.after(3):
         training.fit(build_model, HPARAMS, rows, rows, seed=5, strategy=strategy, folders=folders)
-    monkeypatch.setattr(checkpoints, "save", saved)
     seen = []
     shuffled = input_data.shuffled_batches
     monkeypatch.setattr(training, "shuffled_batches", lambda *given, first: seen.append(first) or shuffled(*given, first=first))

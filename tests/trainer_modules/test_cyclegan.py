@@ -12,11 +12,11 @@ from components.errors import DataRejected
 from pipelines.common.config import Data
 from pipelines.common.errors import UsageError
 from pipelines.cyclegan import MODEL, prepare
-from tests import pictures
+from tests import killed, pictures
 from tests.contract import Case, check_saved
 from tests.contract import prepare as prepared
 from trainer_modules import cyclegan as module
-from trainer_modules.common import checkpoints, signatures, training
+from trainer_modules.common import signatures, training
 from trainer_modules.common.input_data import Rows
 
 HPARAMS = {**MODEL.hparams, "size": 32, "filters": 8, "depth": 1, "discriminator_filters": 8, "batch_size": 2, "epochs": 1}
@@ -92,20 +92,12 @@ def test_two_replicas_learn_what_one_device_learns() -> None:
 
 
 @pytest.mark.slow
-def test_a_training_that_was_killed_ends_as_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    hparams, save = {**HPARAMS, "epochs": 3}, checkpoints.save
+def test_a_training_that_was_killed_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
+    hparams = {**HPARAMS, "epochs": 3}
     (tmp_path / "record").mkdir()
     folders = training.Folders(tmp_path / "checkpoint", tmp_path / "record")
     whole = learned(hparams)
-
-    def killed(folder: Path, arrays: dict, progress: dict) -> None:
-        save(folder, arrays, progress)
-        if progress["epochs"] == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoints, "save", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with killed.after(2):
         learned(hparams, folders=folders)
     for one, two in zip(whole, learned(hparams, folders=folders), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)

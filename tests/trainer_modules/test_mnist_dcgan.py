@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from pipelines.mnist_dcgan import MODEL
-from tests import digits
+from tests import digits, killed
 from tests.contract import check_exports, check_signatures, prepare
 from trainer_modules import mnist_dcgan as module
-from trainer_modules.common import checkpoints, signatures, training
+from trainer_modules.common import endpoints, signatures, training
 from trainer_modules.common.input_data import Rows
 
 HPARAMS = {**MODEL.hparams, "latent": 6, "filters": 16, "batch_size": 8, "epochs": 1}
@@ -34,7 +34,7 @@ def test_saved_and_exported_it_answers_noise_as_in_memory(tmp_path: Path) -> Non
     assert noise["noise"].shape == (32, 6) and 0.8 < float(tf.math.reduce_std(noise["noise"])) < 1.2
     expected = {name: np.asarray(value) for name, value in signatures.answers(model, noise).items()}
     assert expected["image"].shape == (32, 28, 28) and expected["image"].min() > 0 and expected["image"].max() < 1
-    signatures.export(model, serving, tmp_path / "model", (), module.endpoints)
+    signatures.export(model, serving, tmp_path / "model", (), endpoints.parts(module.GENERATE))
     inputs = check_signatures(tmp_path / "model", examples, expected)
     np.testing.assert_array_equal(inputs["noise"], noise["noise"])
     generated = tf.saved_model.load(str(tmp_path / "model")).signatures["generate"](noise=noise["noise"])
@@ -58,19 +58,11 @@ def test_two_replicas_learn_what_one_device_learns() -> None:
         np.testing.assert_allclose(one, two, atol=1e-4)
 
 
-def test_a_training_that_was_killed_ends_as_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    hparams, save = {**HPARAMS, "epochs": 3}, checkpoints.save
+def test_a_training_that_was_killed_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
+    hparams = {**HPARAMS, "epochs": 3}
     whole = learned(hparams, folders=training.Folders(record=make(tmp_path / "whole")))
-
-    def killed(folder: Path, arrays: dict, progress: dict) -> None:
-        save(folder, arrays, progress)
-        if progress["epochs"] == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoints, "save", killed)
     folders = training.Folders(tmp_path / "checkpoint", make(tmp_path / "resumed"))
-    with pytest.raises(KeyboardInterrupt):
+    with killed.after(2):
         learned(hparams, folders=folders)
     for one, two in zip(whole, learned(hparams, folders=folders), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)
@@ -115,7 +107,7 @@ def test_figures_of_a_generator_of_one_digit_and_of_one_of_all(tmp_path: Path, m
             for picture, label in zip(known, labels, strict=True):
                 writer.write(digits.example(picture, int(label)))
     serving = module.inputs(HPARAMS)
-    signatures.export(module.build_model(HPARAMS), serving, tmp_path / "model", (), module.endpoints)
+    signatures.export(module.build_model(HPARAMS), serving, tmp_path / "model", (), endpoints.parts(module.GENERATE))
     monkeypatch.setattr(module, "draw", lambda *_: None)
     splits = {split: tmp_path / split for split in ("train", "test")}
 

@@ -10,7 +10,7 @@ from pipelines.pendulum_ddpg import MODEL
 from tests import agents
 from tests.contract import check_saved, prepare
 from trainer_modules import pendulum_ddpg as module
-from trainer_modules.common import checkpoints, online, playing, signatures, training
+from trainer_modules.common import checkpoints, online, signatures
 from trainer_modules.common.environments import Environments
 
 TINY = {**MODEL.hparams, **agents.TINY}
@@ -89,26 +89,12 @@ def test_the_first_loss_is_the_critics_error_by_hand_and_the_actor_moves_to_what
 
 
 def test_two_replicas_learn_what_one_device_learns():
-    found = []
-    for strategy in ("default", "mirrored"):
-        keras.utils.set_random_seed(3)
-        agent = module.make_agent(module.build_model, TINY, strategy)
-        losses = [float(agent.update(batch())) for _ in range(5)]
-        found.append((losses, [np.asarray(variable) for variable in agent.variables], agent.replicas))
-    assert [replicas for *_, replicas in found] == [1, 2]
-    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
-    for one, two in zip(found[0][1], found[1][1], strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
-
-
-def learn(hparams: dict, folder=None):
-    recorded = agents.rows(playing.record(hparams["environment"], hparams["observation"], playing.at_random, 1, 0))
-    return module.learn(module.build_model, hparams, recorded, recorded, seed=4, folders=training.Folders(checkpoint=folder))
+    agents.check_replicas(module, TINY, batch())
 
 
 def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "SECONDS", 0)
-    expected, history = learn(TINY)
+    expected, history = agents.learn(module, TINY, episodes=1)
     run_round, calls = online.run_round, []
 
     def interrupted(*arguments):
@@ -120,9 +106,9 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path, monkeyp
 
     monkeypatch.setattr(online, "run_round", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        learn(TINY, tmp_path / "kept")
+        agents.learn(module, TINY, tmp_path / "kept", 1)
     monkeypatch.setattr(online, "run_round", run_round)
-    model, resumed = learn(TINY, tmp_path / "kept")
+    model, resumed = agents.learn(module, TINY, tmp_path / "kept", 1)
     for one, two in zip(expected.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
     assert resumed["metrics"] == history["metrics"] and resumed["updates"] == 30
@@ -130,5 +116,5 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path, monkeyp
 
 @pytest.mark.slow
 def test_it_swings_the_pendulum_up():
-    _, history = learn({**MODEL.hparams, "steps": 8_000})
+    _, history = agents.learn(module, {**MODEL.hparams, "steps": 8_000}, episodes=1)
     assert history["best_mean_return"] > -300

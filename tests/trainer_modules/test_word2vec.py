@@ -7,10 +7,10 @@ from gensim.models import KeyedVectors, Word2Vec
 from gensim.test.utils import datapath
 
 from pipelines.word2vec import MODEL
-from tests import texts
+from tests import killed, texts
 from tests.contract import Case, check_saved, prepare
 from trainer_modules import word2vec as module
-from trainer_modules.common import checkpoints, similarity, text, training, word_vectors
+from trainer_modules.common import similarity, text, training, word_vectors
 from trainer_modules.common.input_data import Rows
 
 WORDS = ["king", "queen", "man", "woman", "apple"]
@@ -105,25 +105,11 @@ def rows():
     return Rows({"tokens": tf.constant(tokens)}, tf.zeros(40), 40)
 
 
-class Killed(Exception):
-    pass
-
-
-def test_a_killed_training_ends_as_an_uninterrupted_one(rows, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+def test_a_killed_training_ends_as_an_uninterrupted_one(rows, tmp_path):
     whole, expected = module.learn(module.build_model, HPARAMS, rows, rows, seed=3)
-    saved = checkpoints.save
-
-    def save_and_die(folder, arrays, progress):
-        saved(folder, arrays, progress)
-        if len(progress["losses"]) == 2:
-            raise Killed
-
     folders = training.Folders(tmp_path / "state")
-    monkeypatch.setattr(checkpoints, "save", save_and_die)
-    with pytest.raises(Killed):
+    with killed.after(2):
         module.learn(module.build_model, HPARAMS, rows, rows, seed=3, folders=folders)
-    monkeypatch.setattr(checkpoints, "save", saved)
     resumed, history = module.learn(module.build_model, HPARAMS, rows, rows, seed=3, folders=folders)
     np.testing.assert_allclose(resumed.get_weights()[0], whole.get_weights()[0], atol=1e-6)
     assert history["metrics"]["loss"] == pytest.approx(expected["metrics"]["loss"], abs=1e-5)

@@ -8,8 +8,6 @@ the seed and the number of the step alone: a training that was killed goes on to
 from __future__ import annotations
 
 import dataclasses
-import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import checkpoints, progress
+from trainer_modules.common.progress import Progress, check_finite, schedule
+from trainer_modules.common.strategies import share_of
 
 # Nested tensors whose first axis is the batch.
 Batch = Any
@@ -85,10 +84,8 @@ def compiled_step(distribution: tf.distribute.Strategy, learners: Mapping[str, L
         raise ValueError(f"expected batch_size to be a multiple of the {replicas} replicas, received {size}. Set another batch_size.")
 
     def share(batch: Batch) -> dict[str, tf.Tensor]:
-        first = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32) * (size // replicas)
-        part = tf.nest.map_structure(lambda tensor: tensor[first : first + size // replicas], batch)
         with tf.GradientTape(persistent=True) as tape:
-            found = {name: tf.reduce_sum(loss) / size for name, loss in losses(part).items()}
+            found = {name: tf.reduce_sum(loss) / size for name, loss in losses(share_of(batch, size)).items()}
         gradients = {name: tape.gradient(found[name], each.weights) for name, each in learners.items()}
         for name, each in learners.items():
             each.optimizer.apply(gradients[name], each.weights)
@@ -106,19 +103,6 @@ def compiled_step(distribution: tf.distribute.Strategy, learners: Mapping[str, L
     return step
 
 
-@dataclasses.dataclass
-class Notes:
-    """What a training has found so far; kept with its state.
-
-    Attributes:
-        metrics: {name: one value per epoch}.
-        arrays: by name, e.g. pictures of each epoch.
-    """
-
-    metrics: dict[str, list[float]] = dataclasses.field(default_factory=dict)
-    arrays: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
-
-
 def train(
     step: Step,
     learners: Mapping[str, Learner],
@@ -128,8 +112,8 @@ def train(
     size: int,
     replicas: int,
     checkpoint: Path | None,
-    after_epoch: Callable[[int, Notes], dict[str, float]],
-) -> tuple[dict[str, Any], Notes]:
+    after_epoch: Callable[[int, Progress], dict[str, float]],
+) -> tuple[dict[str, Any], Progress]:
     """All epochs, from the start or from where a training that was killed had come.
 
     Args:
@@ -140,52 +124,24 @@ def train(
         size: of a batch.
         replicas: for the history.
         checkpoint: folder for the state; None to keep none.
-        after_epoch: from the number of an epoch, counted from 0, and the notes, to which it may add arrays, to metrics beside the losses.
+        after_epoch: from the number of an epoch, counted from 0, and the progress, to which it may add arrays, to metrics beside the
+            losses.
 
     Returns:
-        The history, as of `training.fit_model`, and the notes.
+        The history, as of `training.fit_model`, and the progress.
 
     Raises:
         FloatingPointError: a loss or metric is no finite number.
     """
-    rate, state = progress.schedule(hparams), {name: each.state for name, each in learners.items()}
+    # Before the state is restored, of which the rates that a schedule has lowered are part.
     rates = {name: float(each.optimizer.learning_rate.numpy()) / hparams["learning_rate"] for name, each in learners.items()}
-    notes, first, before = Notes(), 0, 0.0
-    if found := checkpoints.load(checkpoint):
-        arrays, place = found
-        for name, variables in state.items():
-            checkpoints.assign(variables, name, arrays)
-        first, before, notes.metrics = place["epochs"], place["seconds"], place["metrics"]
-        notes.arrays = {name.removeprefix("notes/"): array for name, array in arrays.items() if name.startswith("notes/")}
-        logging.info("going on after epoch %d, from %s", first, checkpoint)
-    log, started = progress.log_epoch(hparams["epochs"]), time.monotonic()
-    saved = started
-    for epoch in range(first, hparams["epochs"]):
+    rate, progress = schedule(hparams), Progress(hparams["epochs"], {name: each.state for name, each in learners.items()}, checkpoint)
+    for epoch in range(progress.done, hparams["epochs"]):
         for name, each in learners.items():
             each.optimizer.learning_rate.assign(rates[name] * rate(epoch))
         losses = [step(tf.constant(epoch, tf.int64), tf.constant(number, tf.int64)) for number in range(steps)]
-        metrics = means_of(losses, epoch) | after_epoch(epoch, notes)
-        progress.check_finite(metrics, f"epoch {epoch + 1}")
-        for name, value in metrics.items():
-            notes.metrics.setdefault(name, []).append(value)
-        log(epoch, metrics)
-        now = time.monotonic()
-        if checkpoint and now - saved >= checkpoints.SECONDS:
-            saved = now
-            arrays = {f"notes/{name}": array for name, array in notes.arrays.items()}
-            for name, variables in state.items():
-                arrays |= checkpoints.values(variables, name)
-            place = {"epochs": epoch + 1, "seconds": before + now - started, "metrics": notes.metrics}
-            checkpoints.save(checkpoint, arrays, place)
-    seconds = before + time.monotonic() - started
-    history = {
-        "epochs": hparams["epochs"],
-        "seconds": round(seconds, 3),
-        "examples_per_second": round(hparams["epochs"] * steps * size / max(seconds, 1e-9), 1),
-        "replicas": replicas,
-        "metrics": notes.metrics,
-    }
-    return history, notes
+        progress.end_epoch(means_of(losses, epoch) | after_epoch(epoch, progress))
+    return progress.history(steps * size, replicas), progress
 
 
 def means_of(losses: Sequence[Mapping[str, tf.Tensor]], epoch: int) -> dict[str, float]:
@@ -197,7 +153,7 @@ def means_of(losses: Sequence[Mapping[str, tf.Tensor]], epoch: int) -> dict[str,
     found = {name: np.array([float(loss[name]) for loss in losses]) for name in losses[0]}
     wrong = [number for number in range(len(losses)) if not all(np.isfinite(values[number]) for values in found.values())]
     for number in wrong[:1]:
-        progress.check_finite({name: values[number] for name, values in found.items()}, f"step {number + 1} of epoch {epoch + 1}")
+        check_finite({name: values[number] for name, values in found.items()}, f"step {number + 1} of epoch {epoch + 1}")
     return {name: float(values.mean()) for name, values in found.items()}
 
 

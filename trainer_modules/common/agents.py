@@ -1,21 +1,58 @@
-"""A served agent measured by what it gains in episodes that it never saw, against one that acts at random."""
+"""An agent as a model: trained and exported, and measured by what it gains in episodes that it never saw, against chance."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import findings, playing, signatures
+from trainer_modules.common import endpoints, findings, observations, online, playing, training
 from trainer_modules.common.environments import Environments, observation_spec
+from trainer_modules.common.input_data import Rows
 from trainer_modules.common.online import ACTION, EVALUATING, FILMING, OBSERVATION, fresh
 
+if TYPE_CHECKING:
+    from tfx.components.trainer.fn_args_utils import FnArgs
+
+# Makes an agent, in the scope of the strategy of that name.
+MakeAgent = Callable[[training.BuildModel, training.Hparams, str], online.Agent]
 ACT = "act"
 ANIMATED, FILMED = 150, 750  # frames
+
+
+def learn(
+    make_agent: MakeAgent,
+    build_model: training.BuildModel,
+    hparams: training.Hparams,
+    train: Rows,
+    validation: Rows,
+    *,
+    seed: int,
+    strategy: str = "default",
+    initialise: training.Initialise | None = None,
+    folders: training.Folders = training.NOWHERE,
+) -> tuple[keras.Model, training.History]:
+    """Trains the agent that `make_agent` makes in its environment: for the rest a `training.Fit`, whose history is of rounds."""
+    keras.utils.set_random_seed(seed)
+    agent = make_agent(build_model, hparams, strategy)
+    return agent.model, online.train(agent, hparams, train, seed=seed, checkpoint=folders.checkpoint)
+
+
+def run(fn_args: FnArgs, build_model: training.BuildModel, make_agent: MakeAgent) -> None:
+    """What the run_fn of an agent does: trains and exports, with all that the model answers as the signature `act`."""
+    training.run(
+        fn_args,
+        build_model,
+        online.REWARD,
+        learn=functools.partial(learn, make_agent),
+        dtypes=observations.dtypes(fn_args.custom_config["hparams"]["observation"]),
+        endpoints=endpoints.parts({ACT: ()}),
+    )
 
 
 def evaluate(model: Path, out_dir: Path, config: Mapping[str, Any]) -> findings.Figures:
@@ -49,17 +86,6 @@ def evaluate(model: Path, out_dir: Path, config: Mapping[str, Any]) -> findings.
         chance,
     )
     return figures
-
-
-def endpoints(
-    model: keras.Model, serving: signatures.Serving, class_names: Sequence[str]
-) -> Mapping[str, tf.types.experimental.PolymorphicFunction]:
-    """The signature `act` of an agent: what it sees to what it does, and what it thinks of it where it says so."""
-
-    def act(decoded: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return signatures.answers(model, serving.transform(decoded))
-
-    return {ACT: signatures.named(act, serving.signature)}
 
 
 def served_policy(model: Path, observation: str) -> playing.Policy:

@@ -15,14 +15,14 @@ def parts(outputs: Mapping[str, Sequence[str]]) -> Endpoints:
     """Signatures that take what `serving_default` takes, and answer with some of the model's outputs only.
 
     Args:
-        outputs: names of outputs by signature.
+        outputs: names of outputs by signature; none for all of them.
     """
 
     def endpoints(model: keras.Model, serving: Serving, class_names: Sequence[str]) -> dict[str, Any]:
         def signature(wanted: Sequence[str]) -> Any:
             def answer(decoded: Tensors) -> dict[str, tf.Tensor]:
                 found = answers(model, serving.transform(decoded))
-                return {name: found[name] for name in wanted}
+                return {name: found[name] for name in wanted or found}
 
             return named(answer, serving.signature)
 

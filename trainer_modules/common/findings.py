@@ -84,6 +84,12 @@ def pixel_effects(effects_of: Callable[[np.ndarray], np.ndarray], shape: tuple[i
     return np.round(scaled).astype(np.uint8).reshape(-1, *shape)
 
 
+def pixels(pictures: np.ndarray) -> np.ndarray:
+    """Pictures in 0..1 as uint8."""
+    found: np.ndarray = np.round(255 * pictures).astype(np.uint8)
+    return found
+
+
 def mean(values: np.ndarray) -> Figure:
     """The mean of independent values [N], with its 95% interval by the central limit theorem."""
     middle, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
@@ -114,13 +120,11 @@ class Section:
             for across, picture in enumerate(row):
                 sheet.paste(Image.fromarray(picture).convert("RGB"), (across * (width + 1), down * (height + 1)))
         sheet = sheet.resize((sheet.width * scale, sheet.height * scale), Image.Resampling.NEAREST)
-        sheet.save(self._folder / f"{name}.png")
-        self._content["pictures"].append({"file": f"{name}.png", "caption": caption, "wide": True})
+        sheet.save(self._picture(f"{name}.png", caption, wide=True))
 
     def figure(self, name: str, caption: str, figure: Any) -> None:
         """A figure of matplotlib."""
-        figure.savefig(self._folder / f"{name}.png", dpi=110, bbox_inches="tight")
-        self._content["pictures"].append({"file": f"{name}.png", "caption": caption, "wide": True})
+        figure.savefig(self._picture(f"{name}.png", caption, wide=True), dpi=110, bbox_inches="tight")
 
     def animation(self, name: str, caption: str, frames: Sequence[np.ndarray], rate: int = 25) -> None:
         """A moving picture (GIF) that begins again and again: uint8 [height, width, 3] each, so many a second."""
@@ -130,9 +134,8 @@ class Section:
         sheet = Image.fromarray(np.concatenate(list(frames[:: max(1, len(frames) // 8)])))
         palette = sheet.quantize(64)
         pictures = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-        file = self._folder / f"{name}.gif"
+        file = self._picture(f"{name}.gif", caption, wide=False)
         pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=round(1000 / rate), loop=0, optimize=False)
-        self._content["pictures"].append({"file": file.name, "caption": caption, "wide": False})
 
     def video(self, name: str, caption: str, frames: Sequence[np.ndarray], rate: int = 25) -> None:
         """A video (MP4, H.264): uint8 [height, width, 3] each, of even height and width, so many a second."""
@@ -141,14 +144,14 @@ class Section:
         height, width = frames[0].shape[:2]
         # What every browser plays; the index comes first, so that it plays before it is read whole.
         form = {"codec": "libx264", "pix_fmt_out": "yuv420p", "macro_block_size": 2, "output_params": ["-movflags", "+faststart"]}
-        writer = imageio_ffmpeg.write_frames(str(self._folder / f"{name}.mp4"), (width, height), fps=rate, ffmpeg_log_level="error", **form)
+        file = str(self._picture(f"{name}.mp4", caption, wide=False))
+        writer = imageio_ffmpeg.write_frames(file, (width, height), fps=rate, ffmpeg_log_level="error", **form)
         writer.send(None)
         try:
             for frame in frames:
                 writer.send(np.ascontiguousarray(frame))
         finally:
             writer.close()
-        self._content["pictures"].append({"file": f"{name}.mp4", "caption": caption, "wide": False})
 
     def scatter(self, name: str, caption: str, points: np.ndarray, groups: np.ndarray, most: int = 2000) -> None:
         """At most so many of the points, [N, 2], coloured by their groups, int [N], with a legend."""
@@ -167,6 +170,11 @@ class Section:
         self._content["tables"].append(
             {"title": title, "columns": [str(column) for column in columns], "rows": [list(row) for row in rows]}
         )
+
+    def _picture(self, file: str, caption: str, *, wide: bool) -> Path:
+        """Enters a picture, and says where it is to be saved."""
+        self._content["pictures"].append({"file": file, "caption": caption, "wide": wide})
+        return self._folder / file
 
     def write(self) -> None:
         """Writes section.json."""

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import checkpoints, playing
+from trainer_modules.common import checkpoints, playing, progress
 from trainer_modules.common.environments import Environments, observation_spec
 from trainer_modules.common.input_data import Rows
 from trainer_modules.common.replay import Replay, Returns, Transition, Transitions
@@ -95,16 +95,9 @@ def train(agent: Agent, hparams: Mapping[str, Any], recorded: Rows, *, seed: int
     finally:
         environments.close()
     agent.model.set_weights(state.best)
-    return {
-        "epochs": state.rounds,
-        "seconds": round(state.seconds, 3),
-        "examples_per_second": round(state.updates * hparams["batch_size"] / state.seconds, 1),
-        "replicas": agent.replicas,
-        "steps": state.steps,
-        "updates": state.updates,
-        "best_mean_return": state.best_return,
-        "metrics": state.metrics,
-    }
+    learned = state.updates * hparams["batch_size"]
+    history = progress.history(state.metrics, epochs=state.rounds, seconds=state.seconds, examples=learned, replicas=agent.replicas)
+    return history | {"steps": state.steps, "updates": state.updates, "best_mean_return": state.best_return}
 
 
 @dataclasses.dataclass
@@ -151,14 +144,14 @@ class State:
         names = ("best_return", "rounds", "steps", "updates", "seconds", "metrics")
         return arrays, {name: getattr(self, name) for name in names} | {"added": replay.added}
 
-    def restore(self, arrays: Mapping[str, np.ndarray], progress: Mapping[str, Any], agent: Agent, replay: Replay) -> None:
+    def restore(self, arrays: Mapping[str, np.ndarray], place: Mapping[str, Any], agent: Agent, replay: Replay) -> None:
         """Takes back what `kept` gave."""
         self.best = [arrays[f"best/{number}"] for number in range(len(self.best))]
         replay.restore(
-            {name.removeprefix("replay/"): values for name, values in arrays.items() if name.startswith("replay/")}, progress["added"]
+            {name.removeprefix("replay/"): values for name, values in arrays.items() if name.startswith("replay/")}, place["added"]
         )
         checkpoints.assign(agent.variables, "variable", arrays)
-        for name, value in progress.items():
+        for name, value in place.items():
             if name != "added":
                 setattr(self, name, value)
 

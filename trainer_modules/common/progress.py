@@ -5,57 +5,97 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from trainer_modules.common import checkpoints
 
+NOTES = "notes/"  # begins the names of other arrays than variables in a checkpoint
 
-class Progress(keras.callbacks.Callback):
-    """The metrics of all epochs, and the state of a training with `fit`, saved after an epoch and restored when it is made.
+
+class Progress:
+    """Where a training is: how many epochs it has trained, and what came of them; restored when it is made, and saved now and then.
 
     Args:
-        model: built and compiled, its optimizer built too.
+        epochs: how many there are to be.
+        state: variables by name, all that an epoch changes; they get the values that were saved.
         checkpoint: folder for the state; None to keep none.
 
     Attributes:
-        epochs: how many have been trained.
-        seconds: that those took which were restored.
+        done: how many epochs have been trained.
         metrics: {name: one value per epoch}.
+        arrays: others that are to be kept, by name, e.g. pictures of each epoch.
     """
 
-    def __init__(self, model: keras.Model, checkpoint: Path | None):
-        super().__init__()
-        self.epochs, self.seconds = 0, 0.0
-        self.metrics: dict[str, list[float]] = {}
-        self._checkpoint, self._started = checkpoint, time.monotonic()
+    def __init__(self, epochs: int, state: Mapping[str, Sequence[keras.Variable | tf.Variable]], checkpoint: Path | None):
+        self.done, self.metrics = 0, dict[str, list[float]]()
+        self.arrays: dict[str, np.ndarray] = {}
+        self._epochs, self._state, self._checkpoint = epochs, state, checkpoint
+        self._before, self._started = 0.0, time.monotonic()
         self._saved = self._started
         if found := checkpoints.load(checkpoint):
-            arrays, progress = found
-            checkpoints.assign(model.variables, "model", arrays)
-            checkpoints.assign(model.optimizer.variables, "optimizer", arrays)
-            self.epochs, self.seconds, self.metrics = progress["epochs"], progress["seconds"], progress["metrics"]
-            logging.info("going on after epoch %d, from %s", self.epochs, checkpoint)
+            arrays, place = found
+            for name, variables in state.items():
+                checkpoints.assign(variables, name, arrays)
+            self.arrays = {name.removeprefix(NOTES): array for name, array in arrays.items() if name.startswith(NOTES)}
+            self.done, self._before, self.metrics = place["epochs"], place["seconds"], place["metrics"]
+            logging.info("going on after epoch %d, from %s", self.done, checkpoint)
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Keeps the metrics, and now and then the state.
+    def end_epoch(self, metrics: Mapping[str, float]) -> None:
+        """Notes the metrics of an epoch, and tells them to the log, so that a training of hours can be followed there.
 
         Raises:
-            FloatingPointError: a metric is no finite number.
+            FloatingPointError: one is no finite number.
         """
-        check_finite(logs or {}, f"epoch {epoch + 1}")
-        for name, value in (logs or {}).items():
+        check_finite(metrics, f"epoch {self.done + 1}")
+        self.done += 1
+        for name, value in metrics.items():
             self.metrics.setdefault(name, []).append(float(value))
-        self.epochs = epoch + 1
-        now = time.monotonic()
-        if self._checkpoint and now - self._saved >= checkpoints.SECONDS:
-            self._saved = now
-            arrays = checkpoints.values(self.model.variables, "model") | checkpoints.values(self.model.optimizer.variables, "optimizer")
-            progress = {"epochs": self.epochs, "seconds": self.seconds + now - self._started, "metrics": self.metrics}
-            checkpoints.save(self._checkpoint, arrays, progress)
+        told = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        logging.info("epoch %d of %d: %s", self.done, self._epochs, told)
+        if self._checkpoint and time.monotonic() - self._saved >= checkpoints.SECONDS:
+            self._saved = time.monotonic()
+            arrays = {f"{NOTES}{name}": array for name, array in self.arrays.items()}
+            for name, variables in self._state.items():
+                arrays |= checkpoints.values(variables, name)
+            checkpoints.save(self._checkpoint, arrays, {"epochs": self.done, "seconds": self._seconds, "metrics": self.metrics})
+
+    def history(self, examples: int, replicas: int = 1) -> dict[str, Any]:
+        """The history of a training that ends now, of so many examples an epoch."""
+        return history(self.metrics, epochs=self._epochs, seconds=self._seconds, examples=self._epochs * examples, replicas=replicas)
+
+    @property
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._started
+
+
+def history(
+    metrics: Mapping[str, Sequence[float | None]], *, epochs: int, seconds: float, examples: float, replicas: int = 1
+) -> dict[str, Any]:
+    """What history.json and the report take of a training.
+
+    Args:
+        metrics: {name: one value per epoch}.
+        epochs: or what stands for them, such as iterations or rounds.
+        seconds: that it took.
+        examples: learned from in all, each as often as it was.
+        replicas: that shared the work.
+
+    Returns:
+        {epochs, seconds, examples_per_second, replicas, metrics}.
+    """
+    return {
+        "epochs": epochs,
+        "seconds": round(seconds, 3),
+        "examples_per_second": round(examples / max(seconds, 1e-9), 1),
+        "replicas": replicas,
+        "metrics": metrics,
+    }
 
 
 def check_finite(figures: Mapping[str, float], when: str) -> None:
@@ -74,15 +114,6 @@ def check_finite(figures: Mapping[str, float], when: str) -> None:
             f"expected finite numbers in {when} of the training, received {', '.join(wrong)}. Lower learning_rate, or look for numbers "
             "in the data that are far out."
         )
-
-
-def log_epoch(epochs: int) -> Callable[[int, Mapping[str, float]], None]:
-    """Tells the log of each epoch, so that a training of hours can be followed there."""
-
-    def log(epoch: int, logs: Mapping[str, float]) -> None:
-        logging.info("epoch %d of %d: %s", epoch + 1, epochs, ", ".join(f"{name} {value:.4g}" for name, value in logs.items()))
-
-    return log
 
 
 def schedule(hparams: Mapping[str, Any]) -> Callable[[int], float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -40,6 +40,35 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     if name == "tpu":
         return tpu_strategy(os.environ.get("TPU_NAME", ""))
     raise ValueError(f"there is no distribution strategy {name!r}. Known: {', '.join(NAMES)}.")
+
+
+def check_one_device(name: str, what: str) -> None:
+    """Refuses a strategy of several devices for what is learned on one.
+
+    Args:
+        name: of the strategy.
+        what: is learned, and perhaps how long it takes, for the message.
+
+    Raises:
+        ValueError: the strategy is of several devices.
+    """
+    if name not in ("default", "one_device"):
+        raise ValueError(f"expected --strategy default or one_device for {what} on one device, received {name}.")
+
+
+def share_of(batch: Any, size: int) -> Any:
+    """This replica's share of a batch; for functions that a strategy runs.
+
+    Args:
+        batch: of all replicas, nested tensors whose first axis is the batch.
+        size: of the whole batch, which divides evenly among the replicas.
+    """
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    each = size // context.num_replicas_in_sync
+    first = tf.cast(context.replica_id_in_sync_group, tf.int32) * each
+    return tf.nest.map_structure(lambda tensor: tensor[first : first + each], batch)
 
 
 @functools.cache

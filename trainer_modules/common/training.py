@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,7 +26,7 @@ from trainer_modules.common.input_data import (
     steps_per_epoch,
     steps_per_execution,
 )
-from trainer_modules.common.progress import Progress, log_epoch, schedule
+from trainer_modules.common.progress import Progress, schedule
 from trainer_modules.common.strategies import make_strategy
 
 if TYPE_CHECKING:
@@ -130,13 +129,12 @@ def run(
     signatures.export(exported, serving, fn_args.serving_model_dir, config.get("class_names", ()), endpoints)
 
     (record / "history.json").write_text(json.dumps(history | {"hparams": hparams, "parameters": model.count_params()}, indent=1))
-    count = min(GOLDEN_EXAMPLES, validation.count)
     if inputs:
         features, examples = inputs.golden(GOLDEN_EXAMPLES, config["seed"])
-        write_golden(model, Rows(features, tf.zeros(GOLDEN_EXAMPLES), GOLDEN_EXAMPLES), examples, record / "golden")
     else:
-        first = Rows({name: column[:count] for name, column in validation.features.items()}, validation.labels[:count], count)
-        write_golden(model, first, read_examples(fn_args.eval_files, limit=count).as_numpy_iterator(), record / "golden")
+        features = {name: column[:GOLDEN_EXAMPLES] for name, column in validation.features.items()}
+        examples = list(read_examples(fn_args.eval_files, GOLDEN_EXAMPLES).as_numpy_iterator())
+    write_golden(model, Rows(features, tf.zeros(len(examples)), len(examples)), examples, record / "golden")
     checkpoints.clear(folders.checkpoint)
 
 
@@ -216,8 +214,8 @@ def fit_model(
     most_steps = hparams.get("steps_per_epoch", 0)
     with distribution.scope():
         model.optimizer.build(model.trainable_variables)
-    progress = Progress(model, checkpoint)
-    batches = shuffled_batches(train, hparams["batch_size"], seed, epochs, most_steps, first=progress.epochs)
+    progress = Progress(epochs, {"model": model.variables, "optimizer": model.optimizer.variables}, checkpoint)
+    batches = shuffled_batches(train, hparams["batch_size"], seed, epochs, most_steps, first=progress.done)
     steps = steps_per_epoch(train, hparams["batch_size"], most_steps)
     if distribution.num_replicas_in_sync > 1:
         # Neither works over several replicas in Keras 3.
@@ -225,30 +223,20 @@ def fit_model(
     else:
         model.steps_per_execution = steps_per_execution(steps)
 
-    started = time.perf_counter()
     model.fit(
         batches,
-        initial_epoch=progress.epochs,
+        initial_epoch=progress.done,
         epochs=epochs,
         steps_per_epoch=steps,
         validation_data=evaluation_batches(validation, distribution.num_replicas_in_sync),
         callbacks=[
             keras.callbacks.LearningRateScheduler(schedule(hparams)),
-            keras.callbacks.LambdaCallback(on_epoch_end=log_epoch(epochs)),
-            progress,
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: progress.end_epoch(logs)),
         ],
         shuffle=False,  # the batches are; Keras would warn
         verbose=0,
     )
-    seconds = progress.seconds + time.perf_counter() - started
-    examples = epochs * steps * min(hparams["batch_size"], train.count)
-    return {
-        "epochs": epochs,
-        "seconds": round(seconds, 3),
-        "examples_per_second": round(examples / seconds, 1),
-        "replicas": distribution.num_replicas_in_sync,
-        "metrics": progress.metrics,
-    }
+    return progress.history(steps * min(hparams["batch_size"], train.count), distribution.num_replicas_in_sync)
 
 
 def tuned_values(hyperparameters: Any) -> dict[str, Any]:
@@ -256,7 +244,7 @@ def tuned_values(hyperparameters: Any) -> dict[str, Any]:
     return dict(hyperparameters["values"]) if hyperparameters else {}
 
 
-def write_golden(model: keras.Model, rows: Rows, examples: Iterable[bytes], folder: Path) -> None:
+def write_golden(model: keras.Model, rows: Rows, examples: Sequence[bytes], folder: Path) -> None:
     """Records raw examples and the trained model's answers to them, made in memory.
 
     Args:

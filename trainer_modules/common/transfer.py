@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer_modules.common import backbones, signatures, training
+from trainer_modules.common import backbones, progress, signatures, training
 from trainer_modules.common.input_data import Rows, evaluation_batches
 from trainer_modules.common.strategies import make_strategy
 
@@ -127,23 +127,14 @@ def measured(model: keras.Model, validation: Rows, distribution: tf.distribute.S
     started = time.perf_counter()
     metrics = model.evaluate(evaluation_batches(given, distribution.num_replicas_in_sync), return_dict=True, verbose=0)
     seconds = time.perf_counter() - started
-    return {
-        "epochs": 0,
-        "seconds": round(seconds, 3),
-        "examples_per_second": round(validation.count / seconds, 1),
-        "replicas": distribution.num_replicas_in_sync,
-        "metrics": {f"val_{name}": [float(value)] for name, value in metrics.items()},
-    }
+    found = {f"val_{name}": [float(value)] for name, value in metrics.items()}
+    return progress.history(found, epochs=0, seconds=seconds, examples=validation.count, replicas=distribution.num_replicas_in_sync)
 
 
 def joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> training.History:
     """The history of two trainings, one after the other."""
     seconds = first["seconds"] + second["seconds"]
     examples = sum(part["seconds"] * part["examples_per_second"] for part in (first, second))
-    return {
-        "epochs": first["epochs"] + second["epochs"],
-        "seconds": round(seconds, 3),
-        "examples_per_second": round(examples / seconds, 1),
-        "replicas": first["replicas"],
-        "metrics": {name: values + second["metrics"][name] for name, values in first["metrics"].items()},
-    }
+    metrics = {name: values + second["metrics"][name] for name, values in first["metrics"].items()}
+    epochs = first["epochs"] + second["epochs"]
+    return progress.history(metrics, epochs=epochs, seconds=seconds, examples=examples, replicas=first["replicas"])

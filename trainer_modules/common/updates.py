@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from trainer_modules.common.strategies import share_of
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -32,30 +33,20 @@ def distributed(
     """
     replicas = strategy.num_replicas_in_sync
 
-    @tf.function(reduce_retracing=True)
-    def update(batch: Any) -> tf.Tensor:
-        loss = strategy.run(step, args=(batch, tf.shape(tf.nest.flatten(batch)[0])[0] if replicas == 1 else whole[0]))
+    @tf.function
+    def update(batch: Batch) -> tf.Tensor:
+        size = next(iter(batch.values())).shape[0]
+        loss = strategy.run(lambda whole: step(share_of(whole, size), size), args=(batch,))
         for target, source in targets:
             for slow, fast in zip(target.variables, source.variables, strict=True):
                 slow.value.assign(slow.value + rate * (fast.value - slow.value))
         return strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None)
 
-    whole = [0]
-
     def call(batch: Mapping[str, np.ndarray]) -> tf.Tensor:
-        size = whole[0] = len(next(iter(batch.values())))
+        size = len(next(iter(batch.values())))
         if size % replicas:
             raise ValueError(f"expected a batch_size that {replicas} replicas can share, received {size}. Choose a multiple.")
-        with strategy.scope():
-            if replicas == 1:
-                return update({name: tf.constant(values) for name, values in batch.items()})
-            share = size // replicas
-
-            def part(context: tf.distribute.ValueContext) -> dict[str, tf.Tensor]:
-                begin = context.replica_id_in_sync_group * share
-                return {name: tf.constant(values[begin : begin + share]) for name, values in batch.items()}
-
-            return update(strategy.experimental_distribute_values_from_function(part))
+        return update({name: tf.constant(values) for name, values in batch.items()})
 
     return call
 

