@@ -1,6 +1,6 @@
 """Words per second of training word vectors: Darsena's beside gensim's, on the same text with the same settings.
 
-    python -m benchmarks.word_vectors TEXT [--epochs 1] [--rounds 3]
+    python -m benchmarks.word_vectors TEXT [--rounds 3]
 
 TEXT is a text file (.xz or not), such as text8. The two take turns; medians, and their ratio, are printed as a table.
 """
@@ -30,20 +30,19 @@ def main() -> None:
     """The command line, see the head of this module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("text", type=Path)
-    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     content = arguments.text.read_bytes()
     words = (lzma.decompress(content) if arguments.text.suffix == ".xz" else content).decode("utf-8").split()
     print("| model | Darsena, words/s | gensim, words/s | ratio |\n|---|---|---|---|")
     for preset in ("large", "cbow"):
-        hparams = {**load_model("word2vec").with_preset(preset).hparams, "epochs": arguments.epochs}
+        hparams = load_model("word2vec").with_preset(preset).hparams
         ours, theirs = [], []
         for _ in range(arguments.rounds):
             ours.append(darsena(words, hparams))
             started = time.perf_counter()
             gensim_model([words[at : at + LINE] for at in range(0, len(words), LINE)], hparams, seed=1)
-            theirs.append(arguments.epochs * len(words) / (time.perf_counter() - started))
+            theirs.append(hparams["epochs"] * len(words) / (time.perf_counter() - started))
         one, other = statistics.median(ours), statistics.median(theirs)
         print(f"| `word2vec:{preset}` | {one:,.0f} | {other:,.0f} | {one / other:.2f} |", flush=True)
     print(f"\n{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}; medians of {arguments.rounds}.")

@@ -14,7 +14,7 @@ from pipelines.common.datasets.corpus import CORPUS
 if TYPE_CHECKING:
     from tfx.orchestration.pipeline import Pipeline
 
-LARGE = {"batch_size": 2048, "epochs": 5}
+LARGE = {"batch_size": 4096, "epochs": 5}
 
 MODEL = ModelConfig(
     name="word2vec",
@@ -30,7 +30,7 @@ MODEL = ModelConfig(
         "least_count": 5,
         "window": 5,
         "negatives": 5,
-        "shared_negatives": 256,
+        "shared_negatives": 32,
         "sample": 1e-3,
         "learning_rate": 0.15,
         "batch_size": 512,

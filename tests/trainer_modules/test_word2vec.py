@@ -14,7 +14,7 @@ from trainer_modules.common import similarity, text, training, word_vectors
 from trainer_modules.common.input_data import Rows
 
 WORDS = ["king", "queen", "man", "woman", "apple"]
-HPARAMS = {**MODEL.hparams, "vocabulary_size": 7, "units": 4, "least_count": 1, "shared_negatives": 8, "batch_size": 16, "epochs": 4}
+HPARAMS = {**MODEL.hparams, "vocabulary_size": 7, "units": 4, "least_count": 1, "shared_negatives": 8, "batch_size": 32, "epochs": 4}
 
 
 def settings(**others) -> word_vectors.Settings:
@@ -41,40 +41,44 @@ def test_contract(tmp_path):
     check_saved(model, prepared, case.examples, tmp_path, MODEL.export_formats)
 
 
-def softplus(x):
-    return np.log1p(np.exp(x))
-
-
 def test_windows_are_symmetric_and_end_with_the_text():
-    block = tf.constant([[5, 6, 7, 8, 9, -1], [0, 0, 0, 1, 1, -1]])
-    found = word_vectors.windows(block, tf.constant([1, 2, 1, 2, 2, 2]), 2).numpy()
-    # [distance, from the earlier or the later word, place of the earlier word]
-    assert found[0].tolist() == [[1, 1, 0, 1, 0, 0], [1, 1, 0, 1, 0, 0]]
-    assert found[1].tolist() == [[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]]
-    widths = tf.constant([2, 2, 1, 2, 2, 2])
-    assert word_vectors.windows(block, widths, 2).numpy()[1].tolist() == [[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]]
+    given = settings(block=64)
+    block = np.full((2, 64), -1)
+    block[:, 30:36] = [[5, 6, 7, 8, 9, -1], [0, 0, 0, 1, 1, -1]]
+    widths = np.full(64, 2)
+    widths[30], widths[32] = 1, 1
+    near = word_vectors.neighbours(tf.constant(block, tf.int32), tf.constant(widths, tf.int32), given).numpy()
+    # Of the words 30 to 34, those in their windows; columns start two places before the part.
+    found = {place: sorted(np.flatnonzero(near[place // 32, place % 32]) + 32 * (place // 32) - 2) for place in range(64)}
+    assert {place: others for place, others in found.items() if others} == {30: [31], 31: [30, 32], 32: [31], 33: [34], 34: [33]}
 
 
-@pytest.mark.parametrize("skip_gram", [True, False])
-def test_the_loss_of_a_block_is_the_sum_over_its_pairs(skip_gram):
+@pytest.mark.parametrize(("skip_gram", "window"), [(True, 3), (True, 20), (False, 3), (False, 40)])
+def test_loss_and_gradients_of_a_block_are_those_of_its_pairs(skip_gram, window):
     random = np.random.default_rng(0)
-    given = settings(skip_gram=skip_gram)
-    words, contexts = random.normal(size=(2, 6, 3)).astype(np.float32)
-    negatives = random.normal(size=(4, 3)).astype(np.float32)
-    rows, widths = [0, 0, 0, 0, 1, 1], [2, 1, 2, 2, 1, 2]
-    near = word_vectors.windows(tf.constant([[1, 2, 3, 4, 5, 6], rows]), tf.constant(widths), 2)
-    expected = 0.0
-    for center in range(6):
-        around = [other for other in range(6) if other != center and abs(other - center) <= widths[center] and rows[other] == rows[center]]
-        if skip_gram:
-            for other in around:
-                expected += softplus(-words[center] @ contexts[other])
-                expected += 3 / 4 * softplus(negatives @ words[center]).sum()
-        elif around:
-            middle = words[around].mean(axis=0)
-            expected += softplus(-middle @ contexts[center]) + 3 / 4 * softplus(negatives @ middle).sum()
-    found = word_vectors.block_loss(tf.constant(words), tf.constant(contexts), tf.constant(negatives), near, given)
-    assert float(found) == pytest.approx(expected, rel=1e-5)
+    given = settings(skip_gram=skip_gram, block=70, window=window)
+    size = given.size
+    rows, widths = np.arange(size) // 30, random.integers(1, window + 1, size)
+    numbers = np.where(np.arange(size) < 70, 5, -1)
+    words, contexts = (tf.constant(random.normal(size=(size, 3)), tf.float32) for _ in range(2))
+    negatives = tf.constant(random.normal(size=(4 * size // given.part, 3)), tf.float32)
+    near = word_vectors.neighbours(tf.constant(np.stack([numbers, rows]), tf.int32), tf.constant(widths, tf.int32), given)
+    found, gradients = word_vectors.gradients(words, contexts, negatives, near, given)
+    with tf.GradientTape() as tape:
+        tape.watch([words, contexts, negatives])
+        expected = tf.zeros([])
+        for center in range(70):
+            span = range(max(0, center - widths[center]), min(69, center + widths[center]) + 1)
+            around = [other for other in span if other != center and rows[other] == rows[center]]
+            drawn = negatives[4 * (center // given.part) :][:4]
+            for other in around if skip_gram else around[:1]:
+                asked = words[center] if skip_gram else tf.reduce_mean(tf.gather(words, around), axis=0)
+                told = contexts[other if skip_gram else center]
+                expected += tf.nn.softplus(-tf.reduce_sum(asked * told))
+                expected += 3 / 4 * tf.reduce_sum(tf.nn.softplus(tf.linalg.matvec(drawn, asked)))
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    for one, other in zip(gradients, tape.gradient(expected, [words, contexts, negatives]), strict=True):
+        np.testing.assert_allclose(one, tf.convert_to_tensor(other), rtol=1e-5, atol=1e-5)
 
 
 def test_frequent_words_are_passed_over_as_gensim_does():
@@ -86,7 +90,7 @@ def test_frequent_words_are_passed_over_as_gensim_does():
 def test_blocks_hold_the_text_in_order():
     sequence, rows = np.arange(10) % 4, np.arange(10) // 5
     found = np.concatenate(list(word_vectors.blocks(sequence, rows, np.ones(4), settings(), 1, 0)), axis=1)
-    assert found[0].tolist() == [*sequence, -1, -1] and found[1].tolist() == [*rows, -1, -1]
+    assert found[0].tolist() == [*sequence, *[-1] * 22] and found[1].tolist() == [*rows, *[-1] * 22]
     kept = np.concatenate(list(word_vectors.blocks(np.zeros(10_000, int), np.zeros(10_000, int), np.array([0.3]), settings(), 1, 0)), 1)
     assert (kept[0] == 0).sum() == pytest.approx(3_000, abs=150)
 
