@@ -7,6 +7,7 @@ import gymnasium
 import keras
 import numpy as np
 import tensorflow as tf
+from gymnasium.envs.classic_control import CartPoleEnv
 
 from components.episode_example_gen.executor import EpisodeSource, read_episodes
 from pipelines.common.config import ModelConfig
@@ -112,6 +113,19 @@ class Corridor(gymnasium.Env):
         return np.array([self.place, 1], np.float32)
 
 
+class SnappingPole(CartPoleEnv):
+    """A pole on a cart that raises in its 50th step."""
+
+    taken = 0
+
+    def step(self, action):
+        self.taken += 1
+        if self.taken == 50:
+            raise OSError("the pole has snapped")
+        return super().step(action)
+
+
+gymnasium.register("darsena/Snapped-v0", entry_point=SnappingPole, max_episode_steps=500, disable_env_checker=True)
 for _name, _options in (("Corridor", {}), ("Blocked", {"fails": 7}), ("Mined", {"reward": float("nan")})):
     gymnasium.register(f"darsena/{_name}-v0", entry_point=Corridor, kwargs=_options, max_episode_steps=20, disable_env_checker=True)
 CORRIDOR = {"observation": "2 float32", "actions": 2, "lives": False, "reward_clip": 0.0, "evaluation_epsilon": 0.0, "stop_at": 2.0}

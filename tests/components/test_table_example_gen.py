@@ -101,7 +101,7 @@ def test_classes_by_number_where_no_name_is_one(tmp_path):
         ("a.csv", b"text,rooms,age,label\nx,1,2.5,ham\n", "expected age to be an integer of 64 bits"),
         ("a.csv", b"text,rooms,age,label\nx,1,99999999999999999999,ham\n", "expected age to be an integer of 64 bits"),
         ("a.csv", b"text,rooms,age,label\nx,1,2,eggs\n", "expected label to be one of ham, spam"),
-        ("a.csv", b"text,rooms,age,label\ncaf\xe9,1,2,ham\n", r"byte 0xe9 in line 2 \(position 24\)"),
+        ("a.csv", b"text,rooms,age,label\ncaf\xe9,1,2,ham\n", r"byte 0xe9 in line 2 \(byte 24 of the file\)"),
         ("a.csv.gz", b"not gzip", "to be a complete compressed file"),
         ("a.jsonl", b'{"text": "x"}\n[1]\n', "expected a JSON object in line 2 of .*, received list"),
         ("a.jsonl", b"{\n", "expected a JSON object in line 1"),

@@ -58,7 +58,7 @@ def test_commas_within_cells_do_not_pass_for_the_delimiter(tmp_path, rows):
         (b"a,b\n", "received none"),
         (b"a,b\n1,2\n1,2,3\n1,2\n", "expected 2 cells in every row of {}, received 3 in line 3"),
         (b'a,b\n"1\n1",2\n1\n', "received 1 in line 4"),
-        (b"a,b\n1,\xe9\n", "received the byte 0xe9 in line 2 (position 6)"),
+        (b"a,b\n1,\xe9\n", "received the byte 0xe9 in line 2 (byte 6 of the file)"),
         (b'a,b\n1,"2\n', "received in line 2"),
         (b"a,a\n1,2\n", "received 'a' twice"),
         (b"one\n1\n2\n", "expected at least two columns in {}, received one"),
