@@ -9,7 +9,7 @@ UV := .build/bootstrap/bin/uv
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --python-platform x86_64-manylinux_2_40 \
 	--custom-compile-command 'make lock'
 
-.PHONY: help setup demo test test-all bench bench-models bench-tuning lint lock clean
+.PHONY: help setup demo test test-all bench bench-models bench-speed bench-tuning lint lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,10 +27,13 @@ test-all: lint  ## All tests
 	$(BIN)/pytest
 
 bench: setup  ## The speed table (median of 5)
-	$(BIN)/python benchmarks/bench.py --write docs/benchmarks.md
+	$(BIN)/python -m benchmarks.bench --write docs/benchmarks.md
 
 bench-models: setup  ## Every model on its full data against its reference (hours; resumes)
 	$(BIN)/python -m benchmarks.models --write docs/models.md
+
+bench-speed: setup  ## How fast models learn, beside gensim, MiniSom, scikit-learn, Gymnasium
+	$(BIN)/python -m benchmarks.speed --write docs/training_speed.md
 
 bench-tuning: setup  ## What a search gains over the defaults (about an hour; resumes)
 	$(BIN)/python -m benchmarks.tuning --write docs/tuning.md

@@ -10,8 +10,6 @@ import argparse
 import dataclasses
 import datetime
 import json
-import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -20,11 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.machine import REPOSITORY, commit, machine
 from pipelines.common.downloads import full_data
 from pipelines.common.errors import DarsenaError
 from pipelines.common.layout import load_model
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 DARSENA = str(REPOSITORY / ".venv/bin/darsena")
 MODEL = "mnist_mlp"
 
@@ -142,10 +140,7 @@ def main() -> None:
             rows += full(arguments.repeat, Path(scratch), data)
     print(table(rows))
     if arguments.write and data:
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        about = f"{datetime.date.today()}, {os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}, commit {commit}"
+        about = f"{datetime.date.today()}, {machine()}, commit {commit()}"
         arguments.write.write_text(f"# Speed\n\n`make bench`: medians of {arguments.repeat}. {about}.\n\n{table(rows)}\n")
     sys.exit(any(not row.met for row in rows))
 

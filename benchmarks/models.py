@@ -13,125 +13,19 @@ import argparse
 import dataclasses
 import datetime
 import json
-import os
-import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import pictures, references
+from benchmarks import pictures
+from benchmarks.machine import REPOSITORY, commit, machine
+from benchmarks.rows import ROWS, Row
 from pipelines.common.layout import load_model
 from reporting.evaluation import read_evaluation
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 DARSENA = str(REPOSITORY / ".venv/bin/darsena")
-
-Reference = Callable[[dict], float]  # from the record of a run
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A model on its full data, and what it is held to.
-
-    Attributes:
-        name: of the model, with its preset after a colon.
-        metric: of the test split, by TFMA's name; "accepted" for the share of photographs that are answered with an accepted label.
-        about: what the reference is.
-        reference: the figure to reach, or what computes it on the run's own split.
-        at_most: whether a smaller value is better.
-        prepare: makes the data of a model without full data of its own, in a folder; returns its path, for `--data`.
-        reason: of a shortfall that is known.
-    """
-
-    name: str
-    metric: str
-    about: str
-    reference: float | Reference
-    at_most: bool = False
-    prepare: Callable[[Path], Path] | None = None
-    reason: str = ""
-
-
-def least_squares(times: float) -> Reference:
-    """The error of ordinary least squares on the run's split, times a factor."""
-    return lambda record: times * references.least_squares(record)
-
-
-def bag_of_words(classifier: str, metric: str, less: float) -> Reference:
-    """What TF-IDF with a linear classifier reaches on the run's split, less a margin."""
-    return lambda record: references.bag_of_words(record, classifier)[metric] - less
-
-
-def inertia(times: float) -> Reference:
-    """The inertia of scikit-learn's clusters on the run's split, times a factor."""
-    return lambda record: times * references.inertia(record)
-
-
-def boltzmann(record: dict) -> float:
-    """The error of reconstruction of scikit-learn's machine on the run's split."""
-    return references.boltzmann(record)["reconstruction_error"]
-
-
-def word_vectors(record: dict) -> float:
-    """The rank correlation of gensim's word vectors on the run's split, less 0.02."""
-    return references.word_vectors(record) - 0.02
-
-
-def mixture_of_normals(record: dict) -> float:
-    """The distance of samples of scikit-learn's mixture on the run's split."""
-    return references.mixture_of_normals(record)["frechet_distance"]
-
-
-ACCURACY, ERROR = "sparse_categorical_accuracy", "root_mean_squared_error"
-ROWS = (
-    Row("mnist_softmax:ftrl", ACCURACY, "published, 10 steps of FTRL", 0.811),
-    Row("mnist_softmax", ACCURACY, "published, SGD", 0.9215),
-    Row("mnist_mlp", ACCURACY, "published", 0.978),
-    Row("mnist_lenet", ACCURACY, "published", 0.992),
-    Row("mnist_pca_kmeans", "inertia", "1.02 × scikit-learn's PCA and KMeans on the same split", inertia(1.02), at_most=True),
-    Row("mnist_autoencoder", "binary_crossentropy", "published, on the noisy test set", 0.0985, at_most=True),
-    Row("mnist_rbm", "reconstruction_error", "scikit-learn's BernoulliRBM on the same split", boltzmann, at_most=True),
-    Row("word2vec:large", "similarity", "gensim's Word2Vec on the same split, less 0.02", word_vectors),
-    Row("word2vec:cbow", "similarity", "gensim's Word2Vec (CBOW) on the same split, less 0.02", word_vectors),
-    Row(
-        "mnist_dcgan",
-        "frechet_distance",
-        "scikit-learn's PCA and GaussianMixture on the same split",
-        mixture_of_normals,
-        at_most=True,
-    ),
-    Row("cyclegan:large", "cycle_error_ratio", "half of the first epoch's", 0.5, at_most=True),
-    Row("house_prices:linear", ERROR, "1.02 × ordinary least squares on the same split", least_squares(1.02), at_most=True),
-    Row("house_prices", ERROR, "0.9 × ordinary least squares on the same split", least_squares(0.9), at_most=True),
-    Row("breakout_dqn:cartpole", "mean_return", "over 100 fresh episodes", 475.0),
-    Row("breakout_dqn:ram", "return_over_random", "times the return of an agent that acts at random", 8.0),
-    Row("pendulum_ddpg", "mean_return", "over 100 fresh episodes", -200.0),
-    Row("imdb_cnn", "binary_accuracy", "published", 0.884),
-    Row(
-        "sentiment_bilstm",
-        "binary_accuracy",
-        "TF-IDF + logistic regression on the same split, less 0.02",
-        bag_of_words("LogisticRegression", "accuracy", 0.02),
-    ),
-    Row("sms_spam", "f1_score", "F1 of TF-IDF + linear SVM on the same split, less 0.01", bag_of_words("LinearSVC", "f1", 0.01)),
-    Row("image_transfer:classifier", "accepted", "an accepted label for 15 of 15 photographs", 1.0, prepare=pictures.photographs),
-    Row(
-        "image_transfer:transfer",
-        ACCURACY,
-        "5,000 pictures of CIFAR-10 (JPEG copy) at 96×96, frozen features",
-        0.70,
-        prepare=pictures.some_of_cifar10,
-    ),
-    Row(
-        "cifar10_cnn",
-        ACCURACY,
-        "on the original pixels",
-        0.90,
-        reason="20 epochs of a narrow network, on a JPEG copy that has lost detail",
-    ),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +68,7 @@ def kept(row: Row, root: Path) -> Measured | None:
 
 def measured_file(row: Row, root: Path) -> Path:
     """Where the figure of a row is kept."""
-    return root / "measured" / f"{row.name.replace(':', '-')}.json"
+    return root / "measured" / f"{row.name.replace(':', '-')}.{row.metric}.json"
 
 
 def key(row: Row) -> dict[str, Any]:
@@ -224,9 +118,7 @@ def describe(row: Row, record: dict, root: Path) -> Measured:
         run_seconds=record["seconds"],
         megabytes=[exports.get("float32"), exports.get("int8")],
         date=str(datetime.date.today()),
-        commit=subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-        ).stdout.strip(),
+        commit=commit(),
     )
 
 
@@ -244,6 +136,13 @@ def lines(row: Row, measured: Measured) -> Iterator[str]:
     yield f"{measured.training_seconds:,.0f} s of {measured.run_seconds:,.0f} s"
     yield " / ".join("–" if size is None else f"{size:.2f}" for size in measured.megabytes)
     yield f"{measured.date}, {measured.commit}"
+
+
+def written(row: Row, file: Path | None) -> str:
+    """The line of a row that was measured elsewhere, as the file has it."""
+    start = f"| `{row.name}` | {row.metric.replace('_', ' ')} "
+    known = file.read_text().splitlines() if file and file.is_file() else []
+    return next((line for line in known if line.startswith(start)), f"{start}not measured yet |" + " |" * (len(COLUMNS) - 2))
 
 
 def number(value: float | None) -> str:
@@ -283,12 +182,10 @@ def main() -> None:
         found = None if arguments.again else kept(row, root)
         if found is None and not arguments.no_runs:
             found = measure(row, root)
-        cells = list(lines(row, found)) if found else [f"`{row.name}`", "not measured yet", *[""] * (len(COLUMNS) - 2)]
-        table.append(f"| {' | '.join(cells)} |")
+        table.append(f"| {' | '.join(lines(row, found))} |" if found else written(row, arguments.write))
         print(table[-1], flush=True)
     if arguments.write and len(chosen) == len(ROWS):
-        about = f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}, no GPU"
-        head = "# Models on their full data\n\n`make bench-models`; seed 42; " + about + ".\n\n"
+        head = f"# Models on their full data\n\n`make bench-models`; seed 42; {machine()}, no GPU.\n\n"
         arguments.write.write_text(head + "\n".join(table) + "\n")
 
 

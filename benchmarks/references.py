@@ -91,6 +91,26 @@ def pixels(record: dict, split: str, image: str = "image") -> np.ndarray:
     return np.concatenate([tf.io.decode_raw(batch[image], tf.uint8).numpy() for batch in records]) / 255.0
 
 
+def explained_variance(record: dict) -> float:
+    """The share of the variance of the training split in scikit-learn's principal components."""
+    from sklearn.decomposition import PCA
+
+    return float(
+        PCA(record["config"]["hparams"]["components"], random_state=0).fit(pixels(record, "train")).explained_variance_ratio_.sum()
+    )
+
+
+def color_map(record: dict) -> dict[str, float]:
+    """Errors on the test split of MiniSom's map of the training split's colours, of the same size, after as many passes."""
+    from minisom import MiniSom
+
+    hparams = record["config"]["hparams"]
+    train, test = (np.array([read_split(record, split)[channel] for channel in "rgb"], np.float32).T / 255 for split in ("train", "test"))
+    found = MiniSom(hparams["rows"], hparams["columns"], 3, sigma=hparams["sigma"], learning_rate=hparams["rate"], random_seed=0)
+    found.train(train, hparams["iterations"] * len(train), random_order=True)
+    return {"quantization_error": float(found.quantization_error(test)), "topographic_error": float(found.topographic_error(test))}
+
+
 def inertia(record: dict) -> float:
     """The mean squared distance of test pictures' principal components from the nearest of scikit-learn's centroids."""
     from sklearn.cluster import KMeans
@@ -114,15 +134,17 @@ def boltzmann(record: dict) -> dict[str, float]:
     return {"reconstruction_error": float(((test - found) ** 2).mean()), "free_energy_gap": float(gap)}
 
 
-def word_vectors(record: dict) -> float:
-    """Rank correlation with WordSim-353 of gensim's Word2Vec, trained on the run's training split with the run's settings."""
+def word_vectors(record: dict) -> dict[str, float]:
+    """Similarity (WordSim-353) and analogies of gensim's Word2Vec, trained on the run's training split with the run's settings."""
     from trainer_modules.common import similarity
     from trainer_modules.common.text import split_words
 
     hparams = record["config"]["hparams"]
     texts = split_words(tf.constant(read_split(record, "train")["text"])).to_list()
     model = gensim_model([[word.decode() for word in text] for text in texts], hparams, record["config"]["seed"])
-    return float(similarity.Vectors(model.wv.index_to_key, model.wv.vectors).pairs(similarity.word_pairs()).figure)
+    found = similarity.Vectors(model.wv.index_to_key, model.wv.vectors)
+    scores = found.pairs(similarity.word_pairs()), found.analogies(similarity.analogies())
+    return {name: float(score.figure) for name, score in zip(("similarity", "analogy_accuracy"), scores, strict=True)}
 
 
 def gensim_model(texts: list[list[str]], hparams: dict, seed: int) -> Any:

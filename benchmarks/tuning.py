@@ -15,7 +15,6 @@ import dataclasses
 import datetime
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import REPOSITORY, commit, machine
 from pipelines.common.data import resolve_data
 from pipelines.common.layout import load_model
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 DARSENA = str(REPOSITORY / ".venv/bin/darsena")
 RESAMPLES, INTERVAL, BATCH = 2000, (2.5, 97.5), 500
 SOME_DIGITS, EPOCHS = 20_000, 5
@@ -239,10 +238,7 @@ def kept_or_measured(case: Case, root: Path, seeds: int) -> Measured:
     if file.is_file() and (found := Measured(**json.loads(file.read_text()))).key == key:
         return found
     pairs = [measure(case, root / case.model, seed) for seed in range(1, seeds + 1)]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    measured = Measured(key, [*row(case, pairs), f"{datetime.date.today()}, {commit}"], [*map(chosen, pairs)], gain(case, pairs)[1] > 0)
+    measured = Measured(key, [*row(case, pairs), f"{datetime.date.today()}, {commit()}"], [*map(chosen, pairs)], gain(case, pairs)[1] > 0)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(dataclasses.asdict(measured), indent=1))
     return measured
@@ -267,8 +263,7 @@ def main() -> None:
     lines += [f"- `{model}`, seed {seed}: {words}" for model, each in found.items() for seed, words in enumerate(each.changed, start=1)]
     print("\n".join(lines))
     if arguments.write and not arguments.models:
-        about = f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}, no GPU"
-        arguments.write.write_text(HEAD.format(seeds=arguments.seeds, about=about) + "\n".join(lines) + "\n")
+        arguments.write.write_text(HEAD.format(seeds=arguments.seeds, about=f"{machine()}, no GPU") + "\n".join(lines) + "\n")
     sys.exit(not all(each.won for each in found.values()))
 
 

@@ -73,8 +73,8 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataRejected(
-            f"expected {path} to be text in UTF-8, received the byte 0x{content[error.start]:02x} in line {line} (byte {error.start} of the file). "
-            "Save it as UTF-8."
+            f"expected {path} to be text in UTF-8, received the byte 0x{content[error.start]:02x} in line {line} "
+            f"(byte {error.start} of the file). Save it as UTF-8."
         ) from error
 
 

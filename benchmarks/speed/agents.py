@@ -1,14 +1,7 @@
-"""How fast agents collect and learn, beside Gymnasium's environments stepped with random actions one at a time.
-
-    python -m benchmarks.rl_speed [MODEL[:PRESET] …]
-
-For each: steps of one environment and nothing else; of as many as training steps together, with random actions; the same chosen by the
-network; and updates of the network, on batches of the replay buffer. Median of 5, each of about a second.
-"""
+"""How fast agents collect and learn, beside Gymnasium's environments stepped with random actions one at a time."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import statistics
 import time
@@ -19,20 +12,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.machine import table
 from pipelines.common.layout import load_model
 from trainer_modules.common import online, playing
 from trainer_modules.common.environments import Environments, make_one, observation_spec
 from trainer_modules.common.input_data import Rows
 
 ROWS = ("breakout_dqn", "breakout_dqn:ram", "breakout_dqn:cartpole", "pendulum_ddpg")
-REPEATS, SECONDS = 5, 1.0
+SECONDS = 1.0
 
 
-def per_second(act: Callable[[], int]) -> float:
+def per_second(act: Callable[[], int], rounds: int) -> float:
     """How much of what `act` counts there is in a second: the median of some repeats, after one call that does not count."""
     act()
     found = []
-    for _ in range(REPEATS):
+    for _ in range(rounds):
         started, done = time.perf_counter(), 0
         while time.perf_counter() - started < SECONDS:
             done += act()
@@ -69,7 +63,7 @@ def together(environments: Environments, policy: playing.Policy) -> Callable[[],
     return act
 
 
-def measure(name: str) -> list[str]:
+def measure(name: str, rounds: int) -> list[str]:
     """The cells of a row."""
     model_name, _, preset = name.partition(":")
     hparams = dict(load_model(model_name).with_preset(preset).hparams)
@@ -88,18 +82,15 @@ def measure(name: str) -> list[str]:
         return 1
 
     found = [plain(*where), together(environments, playing.at_random), together(environments, agent.policy), update]
-    return [f"`{name}`", *(f"{per_second(act):,.0f}" for act in found), str(hparams["environments"]), str(hparams["batch_size"])]
+    return [f"`{name}`", *(f"{per_second(act, rounds):,.0f}" for act in found), str(hparams["environments"]), str(hparams["batch_size"])]
 
 
-def main() -> None:
-    """The command line, see the head of this module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="MODEL[:PRESET]", default=ROWS)
-    columns = ("model", "Gymnasium alone, steps/s", "together, steps/s", "by the network, steps/s", "updates/s", "environments", "batch")
-    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
-    for name in parser.parse_args().names:
-        print(f"| {' | '.join(measure(name))} |", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def page(rounds: int) -> str:
+    """The section of the page."""
+    columns = ["model", "Gymnasium alone, steps/s", "together, steps/s", "by the network, steps/s", "updates/s", "environments", "batch"]
+    text = (
+        "## Agents\n\nSteps of one environment of Gymnasium and nothing else; of as many as training steps together, with random actions; "
+        "the same with actions chosen by the network, in one call for all of them; and updates of the network, on batches of the replay "
+        f"buffer. Each for {SECONDS:g} s at a time."
+    )
+    return f"{text}\n\n{table(columns, [measure(name, rounds) for name in ROWS])}"

@@ -1,27 +1,22 @@
 """Pictures per second of the adversarial step against the same networks in Keras's `fit` with a `train_step` of two optimizers.
 
-    python -m benchmarks.gan_speed [STEPS]
-
-Both learn from the same digits' worth of random pixels, with the same batch and the same networks; each is warmed up first, and they
-take turns, so that whatever else the machine does hits both. Prints one line of JSON: medians of 5.
+Both learn from the same digits' worth of random pixels, with the same batch and the same networks; each is warmed up first.
 """
 
-import json
-import os
-import statistics
-import sys
-import time
+from __future__ import annotations
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import statistics
+import time
 
 import keras
 import tensorflow as tf
 
+from benchmarks.machine import table
 from pipelines.mnist_dcgan import MODEL
 from trainer_modules import mnist_dcgan as module
 from trainer_modules.common.input_data import Rows
 
-ROUNDS = 5
+STEPS = 30
 
 
 class Plain(keras.Model):
@@ -48,10 +43,9 @@ class Plain(keras.Model):
         return {"generator_loss": losses[0], "discriminator_loss": losses[1]}
 
 
-def main() -> None:
-    """The command line, see the head of this module."""
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 60
-    hparams = {**MODEL.hparams, "epochs": 1}
+def page(rounds: int) -> str:
+    """The section of the page."""
+    steps, hparams = STEPS, {**MODEL.hparams, "epochs": 1}
     size = hparams["batch_size"]
     pictures = tf.random.uniform((steps * size, *module.SHAPE))
     rows = Rows({module.IMAGE: pictures}, tf.zeros(steps * size, tf.int64), steps * size)
@@ -70,10 +64,8 @@ def main() -> None:
         seconds = [module.learn(module.build_model, {**hparams, "epochs": epochs}, rows, rows, seed=1)[1]["seconds"] for epochs in (1, 3)]
         return 2 * steps * size / (seconds[1] - seconds[0])
 
-    found = [(learned(), fitted()) for _ in range(ROUNDS)]
+    found = [(learned(), fitted()) for _ in range(rounds)]
     ours, theirs = (statistics.median(rates) for rates in zip(*found, strict=True))
-    print(json.dumps({"images_per_second": round(ours), "fit_images_per_second": round(theirs), "ratio": round(ours / theirs, 3)}))
-
-
-if __name__ == "__main__":
-    main()
+    text = f"## Pictures\n\nThe networks of a DCGAN, {steps} steps an epoch, in batches of {size}: Darsena's step against `fit` of Keras."
+    columns = ["model", "Darsena, pictures/s", "Keras's `fit`, pictures/s", "ratio"]
+    return f"{text}\n\n{table(columns, [['`mnist_dcgan`', f'{ours:,.0f}', f'{theirs:,.0f}', f'{ours / theirs:.2f}']])}"
