@@ -12,7 +12,6 @@ error, the share of colours whose two best units are no neighbours.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import endpoints, findings, progress, training
-from trainer_modules.common import self_organising_map as som
-from trainer_modules.common.input_data import Rows, read_examples
-from trainer_modules.common.strategies import check_one_device
+from trainer_modules.common import findings, maps, training
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -57,42 +53,12 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     Returns:
         A model from {`color`: float32 [N, 3]} to `best_matching_unit`, row and column, int64 [N, 2], and `distance` from it, float32 [N].
     """
-    color = keras.Input((len(CHANNELS),), name=COLOR)
-    place, distance = som.Map(hparams["rows"], hparams["columns"], name="map")(color)
-    return keras.Model({COLOR: color}, {"best_matching_unit": place, "distance": distance})
-
-
-def learn(
-    build_model: training.BuildModel,
-    hparams: training.Hparams,
-    train: Rows,
-    validation: Rows,
-    *,
-    seed: int,
-    strategy: str = "default",
-    initialise: training.Initialise | None = None,
-    folders: training.Folders = training.NOWHERE,
-) -> tuple[keras.Model, training.History]:
-    """Trains the map: a `training.Fit`, whose history is of the iterations.
-
-    Raises:
-        ValueError: a strategy of several devices was asked for.
-    """
-    check_one_device(strategy, "a map, which takes a second")
-    started = time.perf_counter()
-    names = ("iterations", "sigma", "last_sigma", "rate")
-    size = hparams["rows"], hparams["columns"]
-    units, errors = som.train(train.features[COLOR], *size, **{name: hparams[name] for name in names}, seed=seed)
-    seconds = time.perf_counter() - started
-    model = build_model(hparams)
-    model.get_layer("map").units.assign(units)
-    metrics = {"quantization_error": errors}
-    return model, progress.history(metrics, epochs=len(errors), seconds=seconds, examples=train.count * len(errors))
+    return maps.build_model(COLOR, len(CHANNELS), hparams)
 
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains the map and exports (called by TFX's Trainer)."""
-    training.run(fn_args, build_model, LABEL, learn=learn, endpoints=endpoints.parts({"best_matching_unit": ["best_matching_unit"]}))
+    training.run(fn_args, build_model, LABEL, learn=maps.learn, endpoints=maps.ENDPOINTS)
 
 
 def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config: Mapping[str, Any]) -> findings.Figures:
@@ -101,40 +67,23 @@ def evaluate_fn(model: Path, examples: Mapping[str, Path], out_dir: Path, config
     Returns:
         `quantization_error` and `topographic_error`.
     """
-    loaded = tf.saved_model.load(str(model))
-    test = findings.answers(loaded.signatures, examples["test"])
-    rows, columns = config["hparams"]["rows"], config["hparams"]["columns"]
-    (units,) = (variable.numpy() for variable in loaded.variables if variable.shape == (rows * columns, len(CHANNELS)))
-    colors = np.stack([test.inputs[channel] for channel in CHANNELS], axis=1) / np.float32(255)
+    served = maps.ServedMap.load(model, config["hparams"])
     section = findings.Section(out_dir, "The map", "Each square is a unit in the colour that it stands for.")
-    section.figure(
-        "map", "The map, with the places of some named colours", drawing(units, columns, names(loaded.signatures, examples["train"]))
-    )
+    places = dict(served.places(examples["train"], LABEL)[:NAMED])
+    section.figure("map", "The map, with the places of some named colours", drawing(served.units, places))
     section.write()
-    return {
-        "quantization_error": findings.mean(test.outputs["distance"]),
-        "topographic_error": som.topographic_error(colors, units, columns),
-    }
+    return served.figures(examples["test"])
 
 
-def names(signatures: Mapping[str, Any], split: Path) -> dict[str, tuple[int, int]]:
-    """Row and column of colours of a split by name: those with the shortest names."""
-    records = list(read_examples([str(split / "*")]).as_numpy_iterator())
-    texts = [tf.train.Example.FromString(record).features.feature[LABEL].bytes_list.value[0].decode() for record in records]
-    places = findings.answers(signatures, split).outputs["best_matching_unit"]
-    chosen = sorted(range(len(texts)), key=lambda row: (len(texts[row]), texts[row]))[:NAMED]
-    return {texts[row]: (int(places[row][0]), int(places[row][1])) for row in chosen}
-
-
-def drawing(units: np.ndarray, columns: int, places: Mapping[str, tuple[int, int]]) -> Any:
-    """The map as a figure of matplotlib; each name is where its colour is."""
+def drawing(units: np.ndarray, places: Mapping[str, tuple[int, int]]) -> Any:
+    """The map's units, [rows, columns, 3], as a figure of matplotlib; each name is where its colour is."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 8))
     axes = figure.subplots()
-    axes.imshow(units.reshape(-1, columns, len(CHANNELS)).clip(0, 1))
+    axes.imshow(units.clip(0, 1))
     for name, (row, column) in places.items():
-        dark = units[row * columns + column] @ (0.299, 0.587, 0.114) < 0.5
+        dark = units[row, column] @ (0.299, 0.587, 0.114) < 0.5
         axes.text(column, row, name, color="white" if dark else "black", fontsize=7, ha="center", va="center")
     axes.set_axis_off()
     return figure

@@ -69,6 +69,22 @@ def test_the_review_tells_every_column_the_label_and_the_gate(darsena, repositor
     ]
 
 
+def test_a_map_tells_its_columns_its_size_and_its_gates(darsena, repository, table, tmp_path):
+    ended = darsena("new", "my_homes", "--csv", table, "--map", "--root", tmp_path / "root")
+    assert (ended.code, ended.err) == (0, "")
+    lines = [" ".join(line.split()) for line in ended.out.splitlines()]
+    assert any(line.startswith("Area (m²) number 15.0%") and line.endswith("scaled, a missing one is the mean") for line in lines)
+    assert "rows 80, delimiter: semicolon" in lines and "map 7 by 6 units" in lines
+    assert [line.split(" (")[0].split(" ≤ ")[0] for line in lines if line.startswith("gate")] == [
+        "gate QuantizationError",
+        "gate TopographicError",
+    ]
+    assert (
+        "| `my_homes` | lays out rows on a map by 2 numbers, so that like ones lie side by side | 80 rows of homes.csv |"
+        in (contents(repository)["README.md"])
+    )
+
+
 def test_the_five_files_and_the_rows_with_a_label_are_written(darsena, repository, table, tmp_path):
     found = darsena("new", "my_homes", "--csv", table, "--label", "price", "--root", tmp_path / "root", "--json").json
     assert (found["name"], found["rows"], found["rows_without_label"], found["label"]["task"]) == ("my_homes", 79, 1, "regression")
@@ -104,8 +120,15 @@ def test_the_schema_allows_the_data_and_knows_its_types(darsena, repository, tab
 
 @pytest.mark.parametrize(
     ("label", "options"),
-    [("price", []), ("town", []), ("town", ["--text", "remark"]), ("cheap", ["--task", "multiclass"]), ("cheap", [])],
-    ids=["regression", "multiclass", "with text", "two as many", "rare"],
+    [
+        ("price", []),
+        ("town", []),
+        ("town", ["--text", "remark"]),
+        ("cheap", ["--task", "multiclass"]),
+        ("cheap", []),
+        ("", ["--map"]),
+    ],
+    ids=["regression", "multiclass", "with text", "two as many", "rare", "map"],
 )
 def test_the_code_is_as_ruff_wants_it(darsena, repository, tmp_path, label, options):
     path = tmp_path / "homes.csv"
@@ -115,7 +138,7 @@ def test_the_code_is_as_ruff_wants_it(darsena, repository, tmp_path, label, opti
         odd = ["cheap", 'a "quoted" \\ name\nof two lines', "percent%{{ x }}"]
         writer.writerow([*HEADER, *odd])
         writer.writerows([*row, "yes" if n % 9 == 0 else 'it\'s "no"', f"k{n % 4}", n % 5] for n, row in enumerate(rows()))
-    ended = darsena("new", "my_homes", "--csv", path, "--label", label, *options, "--root", tmp_path / "root")
+    ended = darsena("new", "my_homes", "--csv", path, *(["--label", label] if label else []), *options, "--root", tmp_path / "root")
     assert ended.code == 0, ended.err
     for name in NEW[1:]:
         text = (repository / name).read_text()
@@ -142,6 +165,11 @@ def test_the_code_is_as_ruff_wants_it(darsena, repository, tmp_path, label, opti
         (["my_homes", "--csv", "none.csv", "--label", "price"], 2, "'none.csv' does not exist"),
         (["my_homes", "--csv", "{csv}", "--images", "{folder}", "--label", "price"], 2, "received both"),
         (["my_homes", "--images", "{folder}", "--label", "price"], 2, "expected no --label, --text or --task with --images"),
+        (["my_homes", "--map"], 2, "expected --csv FILE alone with --map, which goes by all columns of numbers, received no --csv"),
+        (["my_homes", "--map", "--csv", "{csv}", "--label", "price"], 2, "received --label"),
+        (["my_homes", "--map", "--csv", "{csv}", "--text", "remark", "--task", "binary"], 2, "received --text, --task"),
+        (["my_homes", "--map", "--images", "{folder}"], 2, "received --images"),
+        (["my_homes", "--map", "--csv", "{csv}", "--images", "{folder}"], 2, "received --images"),
         (["My Homes", "--csv", "{csv}", "--label", "price"], 2, "received 'My Homes'. Did you mean 'my_homes'?"),
         (["class", "--csv", "{csv}", "--label", "price"], 2, "received 'class'"),
         (["common", "--csv", "{csv}", "--label", "price"], 2, "received 'common'"),

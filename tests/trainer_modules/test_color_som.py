@@ -12,6 +12,7 @@ from minisom import MiniSom
 from pipelines.color_som import MODEL
 from tests.contract import Case, check_saved, prepare
 from trainer_modules import color_som
+from trainer_modules.common import maps
 from trainer_modules.common import self_organising_map as som
 
 HPARAMS = {**MODEL.hparams, "rows": 12, "columns": 12, "sigma": 4.0, "iterations": 60}
@@ -55,7 +56,7 @@ def test_contract(colors, tmp_path):
         complete=False,
     )
     prepared = prepare(case, tmp_path)
-    model, history = color_som.learn(color_som.build_model, HPARAMS, prepared.rows, prepared.rows, seed=1)
+    model, history = maps.learn(color_som.build_model, HPARAMS, prepared.rows, prepared.rows, seed=1)
     errors = history["metrics"]["quantization_error"]
     assert len(errors) == 60
     answers = model(prepared.rows.features)
@@ -107,4 +108,4 @@ def test_the_layer_tells_row_and_column():
 
 def test_several_devices_are_refused():
     with pytest.raises(ValueError, match="expected --strategy default or one_device for a map"):
-        color_som.learn(color_som.build_model, HPARAMS, None, None, seed=1, strategy="mirrored")
+        maps.learn(color_som.build_model, HPARAMS, None, None, seed=1, strategy="mirrored")

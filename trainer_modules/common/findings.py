@@ -52,6 +52,12 @@ def answers(signatures: Mapping[str, Any], split: Path, *, label: str = "", limi
     return Answers(joined(inputs), joined(outputs), np.concatenate(labels) if label else np.zeros(0, np.int64))
 
 
+def transformed(signatures: Mapping[str, Any], split: Path) -> dict[str, np.ndarray]:
+    """What a served model's network takes of a split (a folder of TFRecord files), after all preprocessing: by name, [N, …]."""
+    batches = read_examples([str(split / "*")]).batch(BATCH)
+    return joined([{name: value.numpy() for name, value in signatures["transform"](examples=batch).items()} for batch in batches])
+
+
 def ask(signatures: Mapping[str, Any], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Answers of `serving_default` to inputs by name, [N, …]."""
     count = len(next(iter(inputs.values())))

@@ -98,3 +98,20 @@ def topographic_error(vectors: np.ndarray, units: np.ndarray, columns: int) -> f
     two = np.argsort(squared, axis=1)[:, :2]
     first, second = (np.stack([two[:, rank] // columns, two[:, rank] % columns], axis=1) for rank in (0, 1))
     return float((np.linalg.norm(first - second, axis=1) > NEIGHBOURS).mean())
+
+
+def neighbour_distances(units: np.ndarray) -> np.ndarray:
+    """The U-matrix: how far each unit is from its neighbours, of which it has up to eight, on average.
+
+    Args:
+        units: float32 [rows, columns, dimensions].
+
+    Returns:
+        float32 [rows, columns].
+    """
+    rows, columns, _ = units.shape
+    framed = np.pad(units, ((1, 1), (1, 1), (0, 0)), constant_values=np.nan)
+    moves = [(down, across) for down in range(3) for across in range(3) if (down, across) != (1, 1)]
+    apart = [np.linalg.norm(framed[down : down + rows, across : across + columns] - units, axis=2) for down, across in moves]
+    found: np.ndarray = np.nanmean(apart, axis=0)
+    return found

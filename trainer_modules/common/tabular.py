@@ -155,6 +155,22 @@ def transform(inputs: Mapping[str, Raw], columns: Sequence[Column]) -> dict[str,
     return features
 
 
+def zscores(inputs: Mapping[str, Raw], names: Sequence[str]) -> tf.Tensor:
+    """Numbers of a row as one vector, for methods that go by distances; for use in a preprocessing_fn.
+
+    Args:
+        inputs: raw features by name: dense [N], or sparse [N, at most 1] where a value may be missing.
+        names: of the numbers.
+
+    Returns:
+        float32 [N, names]: in standard deviations from the mean of the training split, at most FARTHEST; a missing value is the mean.
+    """
+    table = tf.stack([dense_number(inputs[name]) for name in names], axis=1)
+    known = is_known(table)
+    mean, spread = mean_and_spread(tf.where(known, table, float("nan")))
+    return tf.where(known, tf.clip_by_value((table - mean) / spread, -FARTHEST, FARTHEST), 0.0)
+
+
 def dense_number(raw: Raw) -> tf.Tensor:
     """float32 [N], NaN where a value is missing."""
     if isinstance(raw, tf.SparseTensor):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "darsena new NAME --csv sales.csv --label price",
     "darsena new NAME --csv mails.csv --label urgent --text message",
+    "darsena new NAME --csv sensors.csv --map",
     "darsena new NAME --images folder",
 )
 
@@ -36,6 +37,7 @@ EXAMPLES = (
     help="What kind of label it is.",
 )
 @click.option("--text", metavar="COLUMN", help="A column that is free text, where that is not plain.")
+@click.option("--map", "as_map", is_flag=True, help="Lay out the rows of --csv on a self-organising map by their numbers.")
 @click.option(
     "--images",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -46,7 +48,15 @@ EXAMPLES = (
 @json_option
 @debug_option
 def command(
-    name: str, table: Path | None, label: str | None, task: str, text: str | None, images: Path | None, root: Path, as_json: bool
+    name: str,
+    table: Path | None,
+    label: str | None,
+    task: str,
+    text: str | None,
+    as_map: bool,
+    images: Path | None,
+    root: Path,
+    as_json: bool,
 ) -> None:
     """Write a model of your own data: rows of a table or folders of pictures.
 
@@ -58,28 +68,36 @@ def command(
 
     data = root.resolve() / "data" / f"{name}-sample"
     check_name(name, REPOSITORY, data)
-    draft = draft_of(name, table, label, task, text, images)
+    draft = draft_of(name, table, label, task, text, as_map, images)
     written = write_draft(draft, REPOSITORY, data)
     if as_json:
         print_json({"name": name, **draft.review, "written": [str(path) for path in written]})
         return
     screen = console()
-    show_rows(screen, draft.review) if table is not None else show_pictures(screen, draft.review)
+    show_pictures(screen, draft.review) if images else show_map(screen, draft.review) if as_map else show_rows(screen, draft.review)
     for path in written:
         say(screen, f"wrote  {path}")
     say(screen, f"next   darsena run {name}" + (f" --root {root}" if root != Path("darsena_root").absolute() else ""))
 
 
-def draft_of(name: str, table: Path | None, label: str | None, task: str, text: str | None, images: Path | None) -> Draft:
+def draft_of(name: str, table: Path | None, label: str | None, task: str, text: str | None, as_map: bool, images: Path | None) -> Draft:
     """The model of what the options name.
 
     Raises:
         UsageError: they name nothing, or too much, or what is not in the data.
         DataRejected: the data is damaged, or there is nothing in it to learn.
     """
+    if as_map:
+        if table is None or images is not None or label or text or task != "auto":
+            others = {"--images": images, "--label": label, "--text": text, "--task": task != "auto"}
+            received = ", ".join(option for option, given in others.items() if given) or "no --csv"
+            raise UsageError(f"expected --csv FILE alone with --map, which goes by all columns of numbers, received {received}.")
+        from pipelines.common.scaffold.maps import draft_of_map
+
+        return draft_of_map(name, table)
     if table is not None and images is None:
         if not label:
-            raise UsageError(f"expected --label COLUMN with --csv: the column of {table} to learn.")
+            raise UsageError(f"expected --label COLUMN with --csv: the column of {table} to learn; or --map, to lay out its rows.")
         from pipelines.common.scaffold.rows import draft_of_rows
 
         return draft_of_rows(name, table, label, task, text)
@@ -93,12 +111,30 @@ def draft_of(name: str, table: Path | None, label: str | None, task: str, text: 
 
 
 def show_rows(screen: Console, review: dict[str, Any]) -> None:
-    """What is in a table, and what the model does with each column."""
+    """What is in a table, its label, and what the model does with each column."""
     label = review["label"]
+    show_columns(screen, review["columns"])
+    without = f" ({review['rows_without_label']:,} more have no label and are left out)" if review["rows_without_label"] else ""
+    say(screen, f"rows   {review['rows']:,}{without}, delimiter: {review['delimiter']}")
+    say(screen, f"label  {label['column']}: {label['task']}{classes(label['classes'])}")
+    show_gate(screen, review["gate"])
+
+
+def show_map(screen: Console, review: dict[str, Any]) -> None:
+    """What is in a table, and the map that its rows will be laid out on."""
+    show_columns(screen, review["columns"])
+    say(screen, f"rows   {review['rows']:,}, delimiter: {review['delimiter']}")
+    say(screen, "map    {} by {} units".format(*review["map"]))
+    for gate in review["gates"]:
+        show_gate(screen, gate)
+
+
+def show_columns(screen: Console, columns: list[dict[str, Any]]) -> None:
+    """What a model does with each column."""
     from rich.markup import escape
 
     table = plain_table("Column", "Kind", "Missing", "Distinct", "Values", "What the model does with it")
-    for column in review["columns"]:
+    for column in columns:
         cells = (
             column["name"],
             column["kind"],
@@ -110,10 +146,6 @@ def show_rows(screen: Console, review: dict[str, Any]) -> None:
         table.add_row(*map(escape, cells))
     screen.print(table)
     screen.print()
-    without = f" ({review['rows_without_label']:,} more have no label and are left out)" if review["rows_without_label"] else ""
-    say(screen, f"rows   {review['rows']:,}{without}, delimiter: {review['delimiter']}")
-    say(screen, f"label  {label['column']}: {label['task']}{classes(label['classes'])}")
-    show_gate(screen, review["gate"])
 
 
 def show_pictures(screen: Console, review: dict[str, Any]) -> None:

@@ -73,9 +73,11 @@ def review(plan: Plan, delimiter: str) -> dict[str, Any]:
         "rows_without_label": target.missing,
         "delimiter": delimiter,
         "label": {"column": target.name, "task": target.task, "classes": dict(zip(target.class_names, target.counts, strict=True))},
-        "columns": [
-            {key: getattr(column, key) for key in ("name", "feature", "kind", "missing", "distinct", "domain", "use")}
-            for column in plan.columns
-        ],
+        "columns": [described(column) for column in plan.columns],
         "gate": {**dataclasses.asdict(found.gate), "baseline": found.value, "answer": found.what},
     }
+
+
+def described(column: Column) -> dict[str, Any]:
+    """A column in JSON's types."""
+    return {key: getattr(column, key) for key in ("name", "feature", "kind", "missing", "distinct", "domain", "use")}

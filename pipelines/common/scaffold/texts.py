@@ -21,7 +21,7 @@ def render_all(kind: str, name: str, given: Mapping[str, Any]) -> dict[str, str]
     """The files of a model from the templates of its kind.
 
     Args:
-        kind: "table" or "pictures".
+        kind: "table", "map" or "pictures".
         name: of the model.
         given: what the templates take.
 
