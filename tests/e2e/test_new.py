@@ -13,10 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from minisom import MiniSom
 from PIL import Image
+from sklearn.datasets import load_wine
 
 from serving.server import ModelServer
 from tests.e2e.conftest import REPOSITORY, SOURCES, Checkout
+from trainer_modules.common.input_data import read_examples
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -97,6 +101,7 @@ CASES = {
 }
 
 PICTURES = "own_pictures_of_stripes"
+WINES = "own_map_of_wines"
 LAWS = (
     "test_law_1_nothing_shared_names_a_model",
     "test_law_7_imports_point_one_way",
@@ -197,8 +202,61 @@ def test_folders_of_pictures_become_a_served_model(project, tmp_path):
     assert sum(right) / len(right) > gate["bound"]
 
 
+def test_a_table_becomes_a_served_map_that_is_no_worse_than_minisoms(project, tmp_path):
+    """178 wines by 13 numbers (UCI, in scikit-learn), some unknown, with a name for each."""
+    wines = load_wine()
+    table = wines.data.copy()
+    table[::9, 3] = np.nan
+    path = tmp_path / "wines.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["bottle", *wines.feature_names, "kind"])
+        for number, (row, kind) in enumerate(zip(table, wines.target, strict=True)):
+            cells = ["" if np.isnan(value) else value for value in row]
+            writer.writerow([f"bottle {chr(97 + number // 26)}{chr(97 + number % 26)}", *cells, wines.target_names[kind]])
+    made = project.darsena("new", WINES, "--csv", str(path), "--map", "--json")
+    assert made.returncode == 0, made.stderr
+    review = json.loads(made.stdout)
+    assert [column["name"] for column in review["columns"] if column["kind"] == "dropped"] == ["bottle", "kind"]
+    done = project.darsena("run", WINES, "--json")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    record = json.loads(done.stdout)
+    gates = {gate["metric"]: gate for gate in record["gates"] if gate["kind"] == "value"}
+    assert [gates[gate["metric"]]["bound"] for gate in review["gates"]] == [gate["sample"] for gate in review["gates"]]
+
+    names = [column["feature"] for column in review["columns"] if column["kind"] == "number"]
+    train, test = (read_numbers(project, split, names) for split in ("train", "test"))
+    assert len(train) > 100 and len(test) > 20
+    mean, deviation = np.nanmean(train, axis=0), np.nanstd(train, axis=0)
+    train, test, vectors = (np.nan_to_num((values - mean) / deviation) for values in (train, test, table))
+    hparams = record["config"]["hparams"]
+    size = hparams["rows"], hparams["columns"]
+    reference = MiniSom(*size, 13, sigma=hparams["sigma"], learning_rate=hparams["rate"], random_seed=1)
+    reference.train(train, hparams["iterations"] * len(train), random_order=True)
+    assert gates["QuantizationError"]["value"] <= reference.quantization_error(test)
+
+    (release,) = (project.root / "serving" / WINES).iterdir()
+    model = tf.saved_model.load(str(release))
+    (units,) = (variable.numpy() for variable in model.variables if variable.shape == (size[0] * size[1], 13))
+    distances = np.linalg.norm(vectors[:, np.newaxis] - units, axis=2)
+    best = np.stack(np.divmod(distances.argmin(axis=1), size[1]), axis=1).tolist()
+    asked = {name: tf.constant(values, tf.float32) for name, values in zip(names, table.T, strict=True)}
+    assert model.signatures["best_matching_unit"](**asked)["best_matching_unit"].numpy().tolist() == best
+    answers = [answer["outputs"] for answer in predict(project, WINES, str(path))]
+    assert [answer["best_matching_unit"] for answer in answers] == best
+    np.testing.assert_allclose([answer["distance"] for answer in answers], distances.min(axis=1), rtol=1e-3)
+
+
+def read_numbers(project: Checkout, split: str, names: list[str]) -> np.ndarray:
+    """The columns of a split of the map's rows, [N, columns], NaN where one is missing."""
+    pattern = project.root / "artifacts" / WINES / "TableExampleGen/examples/*" / f"Split-{split}" / "*"
+    records = read_examples([str(pattern)]).as_numpy_iterator()
+    examples = [tf.train.Example.FromString(record).features.feature for record in records]
+    return np.array([[next(iter(example[name].float_list.value), np.nan) for name in names] for example in examples])
+
+
 def test_the_new_models_are_as_any_other_to_tests_lint_and_types(project):
-    models = [*CASES, PICTURES]
+    models = [*CASES, PICTURES, WINES]
     files = [f"{folder}/{name}.py" for name in models for folder in ("pipelines", "trainer_modules")]
     tests = [f"tests/trainer_modules/test_{name}.py" for name in models]
     python(project, "ruff", "check", *files, *tests)
