@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ Reference = Callable[[dict], float]  # from the record of a run
 Columns = dict[str, list[Any]]
 
 
-def read_split(record: dict, split: str) -> Columns:
-    """The rows of a split of a run, as columns; None for a missing value."""
+def read_split(record: dict, split: str, only: Sequence[str] = ()) -> Columns:
+    """The rows of a split of a run, as columns, perhaps only some of them; None for a missing value."""
     (examples,) = next(node["outputs"]["examples"] for node in record["nodes"] if "examples" in node["outputs"])
     files = sorted(str(path) for path in (Path(examples) / f"Split-{split}").iterdir())
     rows = [tf.train.Example.FromString(example).features.feature for example in tf.data.TFRecordDataset(files).as_numpy_iterator()]
-    names = sorted({name for row in rows for name in row})
+    names = only or sorted({name for row in rows for name in row})
     return {name: [value(row[name]) if name in row else None for row in rows] for name in names}
 
 
@@ -179,7 +179,7 @@ def mixture_of_normals(record: dict) -> dict[str, float]:
     mixture = GaussianMixture(20, random_state=0).fit(axes.transform(train))
     made = axes.inverse_transform(mixture.sample(len(test))[0]).clip(0, 1)
     train, test, made = (rows.reshape(-1, side, side).astype(np.float32) for rows in (train, test, made))
-    opinion_of = judge.learned(train, np.array(read_split(record, "train")[record["label"]]))
+    opinion_of = judge.learned(train, np.array(read_split(record, "train", [record["label"]])[record["label"]]))
     real, fake = opinion_of(test), opinion_of(made)
     distance = judge.frechet_distance(fake.features, real.features)
     return {"frechet_distance": distance, "sure_share": fake.sure_share, "classes": fake.classes}

@@ -59,7 +59,7 @@ def over_grpc(address: str, images: np.ndarray) -> Ask:
     client = GrpcClient(address)
 
     def ask() -> None:
-        assert len(client.predict("tiny", {"image": images})["probabilities"]) == len(images)
+        assert len(client.predict("tiny", {"image": images}, "raw")["probabilities"]) == len(images)
 
     return ask
 

@@ -157,7 +157,7 @@ def losses(case: Case, record: dict) -> np.ndarray:
     for batch in tf.data.TFRecordDataset(files).batch(BATCH):
         features = [tf.train.Example.FromString(example).features.feature[record["label"]] for example in batch.numpy()]
         labels = np.array([(feature.int64_list.value or feature.float_list.value)[0] for feature in features])
-        (answers,) = model.signatures["examples"](examples=batch).values()
+        (answers,) = model.signatures["serving_default"](examples=batch).values()
         found.append(case.loss(labels, answers.numpy()))
     return np.concatenate(found)
 

@@ -95,7 +95,7 @@ def ask(images: np.ndarray, grpc_address: str, rest_url: str) -> tuple[np.ndarra
     """Probabilities, float [N, 10], as the server gives them over gRPC and over REST."""
     from serving.client import GrpcClient, RestClient
 
-    by_grpc, by_rest = (client.predict(MODEL, {"image": images}) for client in (GrpcClient(grpc_address), RestClient(rest_url)))
+    by_grpc, by_rest = (client.predict(MODEL, {"image": images}, "raw") for client in (GrpcClient(grpc_address), RestClient(rest_url)))
     return by_grpc["probabilities"], by_rest["probabilities"]
 
 

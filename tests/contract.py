@@ -140,7 +140,7 @@ def check_signatures(model_dir: Path, examples: Sequence[bytes], expected: Mappi
             bound = 1e-6 * max(1.0, float(np.abs(values).max()))
             np.testing.assert_allclose(answers[name], values, atol=bound, err_msg=f"{name} of {signature}")
 
-    ask("examples", {"examples": tf.constant(examples)})
+    ask("serving_default", {"examples": tf.constant(examples)})
     for signature, source in (SERVED, TRANSFORMED):
         ask(signature, loaded.signatures[source](examples=tf.constant(examples)))
     _, source = convertible(loaded)

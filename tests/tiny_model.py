@@ -27,8 +27,14 @@ def images(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, SIZE, SIZE), dtype=np.uint8)
 
 
-def export(folder: Path, seed: int = 0) -> keras.Model:
-    """Writes a randomly initialised classifier into `folder` and returns it (it takes float32 pixels in 0..1)."""
+def export(folder: Path, seed: int = 0, of_examples: str = "serving_default", of_images: str = "raw") -> keras.Model:
+    """Writes a randomly initialised classifier into `folder` and returns it (it takes float32 pixels in 0..1).
+
+    Args:
+        folder: to write the SavedModel into.
+        seed: of the weights.
+        of_examples, of_images: names of the signatures.
+    """
     keras.utils.set_random_seed(seed)
     model = keras.Sequential(
         [keras.Input((SIZE, SIZE)), keras.layers.Flatten(), keras.layers.Dense(8, "relu"), keras.layers.Dense(CLASSES, "softmax")]
@@ -44,8 +50,8 @@ def export(folder: Path, seed: int = 0) -> keras.Model:
     archive = keras.export.ExportArchive()
     archive.track(model)
     texts = [tf.TensorSpec([None], tf.string, name="examples")]
-    archive.add_endpoint("serving_default", answer, input_signature=[tf.TensorSpec([None, SIZE, SIZE], tf.uint8, name="image")])
-    archive.add_endpoint("examples", lambda examples: answer(decode(examples)["image"]), input_signature=texts)
+    archive.add_endpoint(of_images, answer, input_signature=[tf.TensorSpec([None, SIZE, SIZE], tf.uint8, name="image")])
+    archive.add_endpoint(of_examples, lambda examples: answer(decode(examples)["image"]), input_signature=texts)
     archive.add_endpoint("decode", decode, input_signature=texts)
     archive.write_out(str(folder), verbose=False)
     return model

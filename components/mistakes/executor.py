@@ -186,7 +186,7 @@ def read_labels(records: list[bytes], label: str, class_names: Sequence[str]) ->
 def _outputs(model: Any, records: list[bytes]) -> np.ndarray:
     import tensorflow as tf
 
-    answer = model.signatures["examples"]
+    answer = model.signatures["serving_default"]
     if len(answer.structured_outputs) != 1:
         raise ValueError(f"expected a model with one output, received the outputs {sorted(answer.structured_outputs)}.")
     (output,) = answer.structured_outputs

@@ -12,7 +12,7 @@ REQUESTS = 8
 
 
 def write_requests(saved_model_dir: Path, model_name: str, examples: list[bytes], file: Path) -> None:
-    """Writes a TFRecord of PredictionLogs: one-row `serving_default` requests made of the first 8 examples.
+    """Writes a TFRecord of PredictionLogs: one-row `raw` requests made of the first 8 examples.
 
     Args:
         saved_model_dir: has the signature `decode`, which makes inputs of examples.
@@ -28,6 +28,6 @@ def write_requests(saved_model_dir: Path, model_name: str, examples: list[bytes]
     with tf.io.TFRecordWriter(str(file)) as writer:
         for row in range(len(examples[:REQUESTS])):
             request = predict_pb2.PredictRequest(inputs={name: tf.make_tensor_proto(rows[row : row + 1]) for name, rows in inputs.items()})
-            request.model_spec.name, request.model_spec.signature_name = model_name, "serving_default"
+            request.model_spec.name, request.model_spec.signature_name = model_name, "raw"
             log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
             writer.write(log.SerializeToString())

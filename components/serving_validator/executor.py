@@ -17,13 +17,13 @@ from components.arrays import load_arrays, save_arrays
 from components.child import ChildFailed, run_module
 from components.golden import compare, read_golden
 
-_SIGNATURES = ("examples", "decode", "serving_default")
+_SIGNATURES = ("serving_default", "decode", "raw")
 
 
 def validate(saved_model_dir: Path, model_run: Path, work_dir: Path, tolerance: float, timeout: float) -> dict[str, Any]:
     """Loads a SavedModel with the C++ loader and compares its answers to the golden examples with the golden ones.
 
-    Two ways are asked: `examples`, and `decode` followed by `serving_default`.
+    Two ways are asked: `serving_default`, and `decode` followed by `raw`.
 
     Args:
         saved_model_dir: the candidate.
@@ -42,7 +42,7 @@ def validate(saved_model_dir: Path, model_run: Path, work_dir: Path, tolerance: 
         return _refusal(f"the C++ SavedModel loader, which TF Serving uses, did not answer: {failure}")
 
     records, problems = [], []
-    for name in ("examples", "serving_default"):
+    for name in ("serving_default", "raw"):
         prefix = f"{name}/"
         found = compare(golden.outputs, {key.removeprefix(prefix): array for key, array in answers.items() if key.startswith(prefix)})
         difference = None if found.problem else found.max_abs_diff
@@ -95,9 +95,9 @@ def _calls(saved_model_dir: Path) -> list[dict[str, dict[str, str]]]:
     missing = [name for name in _SIGNATURES if name not in signatures]
     if missing:
         raise _UnfitSignatures(f"expected the signatures {', '.join(_SIGNATURES)}, {', '.join(missing)} missing")
-    decoded, served = set(signatures["decode"].outputs), set(signatures["serving_default"].inputs)
+    decoded, served = set(signatures["decode"].outputs), set(signatures["raw"].inputs)
     if decoded != served:
-        raise _UnfitSignatures(f"expected 'decode' to give the inputs of 'serving_default' {sorted(served)}, it gives {sorted(decoded)}")
+        raise _UnfitSignatures(f"expected 'decode' to give the inputs of 'raw' {sorted(served)}, it gives {sorted(decoded)}")
 
     def call(name: str, source: str) -> dict[str, dict[str, str]]:
         """Feeds the signature with arrays named `source` plus the input's name; fetches arrays named "signature/output"."""
@@ -107,7 +107,7 @@ def _calls(saved_model_dir: Path) -> list[dict[str, dict[str, str]]]:
             "fetches": {f"{name}/{key}": tensor.name for key, tensor in outputs.items()},
         }
 
-    return [call("examples", ""), call("decode", ""), call("serving_default", "decode/")]
+    return [call("serving_default", ""), call("decode", ""), call("raw", "decode/")]
 
 
 class Executor(base_executor.BaseExecutor):

@@ -1,6 +1,6 @@
 """SavedModel to TFLite, one plain function per format: `(saved_model_dir, out_dir, representative) -> file`.
 
-A model is converted from its signature `serving_default` where that takes whole numbers only, such as pixels, and else from `model`,
+A model is converted from its signature `raw` where that takes whole numbers only, such as pixels, and else from `model`,
 which takes the transformed features: what text or an encoded picture goes through first has no TFLite form, and the numbers of a
 table must be brought to a scale, and missing ones replaced, before 8 bits can hold them.
 
@@ -21,7 +21,7 @@ from components.arrays import load_arrays
 from components.imports import uncollected
 
 # Signatures with the one that makes their inputs of tf.Examples.
-SERVED = ("serving_default", "decode")
+SERVED = ("raw", "decode")
 TRANSFORMED = ("model", "transform")
 
 

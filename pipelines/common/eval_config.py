@@ -4,7 +4,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from pipelines.common.config import BINARY, MULTICLASS, Gate, ModelConfig
 
-SIGNATURE = "examples"
+SIGNATURE = "serving_default"
 # What the report draws the confusion matrix from.
 CONFUSION = {
     MULTICLASS: config_pb2.MetricConfig(class_name="MultiClassConfusionMatrixPlot", config='{"num_thresholds": 1}'),

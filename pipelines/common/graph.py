@@ -103,6 +103,7 @@ def train(
         "hparams": dict(run.hparams),
         "seed": run.seed,
         "strategy": run.strategy,
+        "task": model.task,
         "class_names": list(model.class_names),
         "code_fingerprint": training_fingerprint(model),
     }

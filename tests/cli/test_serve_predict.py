@@ -102,9 +102,9 @@ def client(monkeypatch):
 
         def metadata(self, model):
             tensors = {"image": TensorInfo("uint8", (None, 28, 28))}, {"probabilities": TensorInfo("float32", (None, 10))}
-            return {"serving_default": SignatureInfo(*tensors)}
+            return {"raw": SignatureInfo(*tensors)}
 
-        def predict(self, model, inputs):
+        def predict(self, model, inputs, signature):
             stand_in.asked.append((model, inputs))
             scores = np.full((len(inputs["image"]), 10), 0.01, np.float32)
             scores[np.arange(len(scores)), inputs["image"][:, 0, 0]] = 0.91

@@ -95,7 +95,7 @@ class Holder(tf.Module):
 
 
 def save_holder(holder: Holder, folder: Path) -> Path:
-    signatures = {"serving_default": holder.serve, "examples": holder.examples, "decode": holder.decode}
+    signatures = {"raw": holder.serve, "serving_default": holder.examples, "decode": holder.decode}
     tf.saved_model.save(holder, str(folder), signatures=signatures)
     return folder
 

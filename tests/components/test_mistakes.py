@@ -50,7 +50,7 @@ def test_pictures_of_the_worst_with_captions(trained, tmp_path):
     )
     section = json.loads((tmp_path / "section.json").read_text())
 
-    answer = tf.saved_model.load(str(trained.saved_model)).signatures["serving_default"]
+    answer = tf.saved_model.load(str(trained.saved_model)).signatures["raw"]
     probabilities = answer(image=tf.constant(TEST_IMAGES))["probabilities"].numpy()
     predicted = probabilities.argmax(1)
     loss = np.where(predicted == TEST_LABELS, 0, -np.log(probabilities[np.arange(100), TEST_LABELS]))

@@ -211,12 +211,12 @@ def test_exports_and_warm_up_requests_go_with_the_model(trained, exports, tmp_pa
     extras = done.path / "assets.extra"
     assert tree(extras / "tflite") == tree(exports)
     golden = np.load(trained.model_run / "golden" / "outputs.npz")["probabilities"]
-    serve = tf.saved_model.load(str(done.path)).signatures["serving_default"]
+    serve = tf.saved_model.load(str(done.path)).signatures["raw"]
     logs = list(tf.data.TFRecordDataset(str(extras / "tf_serving_warmup_requests")).as_numpy_iterator())
     assert len(logs) == 8
     for row, log in enumerate(logs):
         request = prediction_log_pb2.PredictionLog.FromString(log).predict_log.request
-        assert (request.model_spec.name, request.model_spec.signature_name) == ("tiny", "serving_default")
+        assert (request.model_spec.name, request.model_spec.signature_name) == ("tiny", "raw")
         asked = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
         np.testing.assert_allclose(serve(**asked)["probabilities"], golden[row : row + 1], atol=1e-6)
 

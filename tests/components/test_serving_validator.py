@@ -28,15 +28,15 @@ class _Everything(tf.Module):
 
 def test_the_c_loader_answers_like_python(tmp_path):
     module = _Everything()
-    tf.saved_model.save(module, str(tmp_path / "model"), signatures={"serving_default": module.__call__})
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures={"raw": module.__call__})
     # Up to 22 bytes are kept inside a TF_TString, longer ones outside.
     texts = np.array([[b"short", b"", b"x" * 22], [b"x" * 23, b"nul\0inside", b"\xff" * 5000]], object)
     numbers = np.array([[0.0, 1.0, 2.5]], np.float32)
-    signature = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"]
+    signature = tf.saved_model.load(str(tmp_path / "model")).signatures["raw"]
     expected = {name: tensor.numpy() for name, tensor in signature(text=tf.constant(texts), number=tf.constant(numbers)).items()}
     tensors = {name: signature.structured_outputs[name] for name in expected}
     save_arrays(tmp_path / "in.npz", {"a": texts, "b": numbers})
-    graph_names = executor.serving_signatures(tmp_path / "model")["serving_default"]
+    graph_names = executor.serving_signatures(tmp_path / "model")["raw"]
     call = {
         "feeds": {graph_names.inputs["text"].name: "a", graph_names.inputs["number"].name: "b"},
         "fetches": {name: graph_names.outputs[name].name for name in tensors},
@@ -73,7 +73,7 @@ def test_the_c_loader_reports_what_tensorflow_says(tmp_path):
 def test_a_good_model_passes(trained, tmp_path):
     validation = executor.validate(trained.saved_model, trained.model_run, tmp_path, tolerance=1e-5, timeout=60)
     assert validation["passed"] and validation["reason"] == "" and 0 < validation["load_seconds"] < 60
-    assert [(record["name"], record["examples"]) for record in validation["signatures"]] == [("examples", 32), ("serving_default", 32)]
+    assert [(record["name"], record["examples"]) for record in validation["signatures"]] == [("serving_default", 32), ("raw", 32)]
     assert all(record["max_abs_diff"] <= 1e-6 for record in validation["signatures"])
     assert list(tmp_path.iterdir()) == []
 
@@ -81,14 +81,14 @@ def test_a_good_model_passes(trained, tmp_path):
 def test_answers_of_another_model_are_refused_by_both_ways(trained, other_model_run, tmp_path):
     validation = executor.validate(trained.saved_model, other_model_run, tmp_path, tolerance=1e-5, timeout=60)
     assert not validation["passed"]
-    assert "signature 'examples'" in validation["reason"] and "signature 'serving_default'" in validation["reason"]
+    assert "signature 'serving_default'" in validation["reason"] and "signature 'raw'" in validation["reason"]
     assert all(record["max_abs_diff"] > 1e-2 for record in validation["signatures"])
 
 
 def test_a_model_that_only_python_loads_is_refused_with_the_words_of_cpp(unservable, trained, tmp_path):
     golden = np.load(trained.model_run / "golden" / "outputs.npz")["probabilities"]
     examples = tf.data.TFRecordDataset(str(trained.model_run / "golden" / "examples.tfrecord"))
-    in_python = tf.saved_model.load(str(unservable)).signatures["examples"](examples=tf.constant(list(examples.as_numpy_iterator())))
+    in_python = tf.saved_model.load(str(unservable)).signatures["serving_default"](examples=tf.constant(list(examples.as_numpy_iterator())))
     np.testing.assert_allclose(in_python["probabilities"], golden, atol=1e-6)
 
     validation = executor.validate(unservable, trained.model_run, tmp_path, tolerance=1e-5, timeout=60)
@@ -112,9 +112,9 @@ def test_a_missing_signature_is_a_refusal(trained, tmp_path):
     serve = tf.function(
         lambda image: {"probabilities": tf.cast(image, tf.float32)}, input_signature=[tf.TensorSpec([None, 4, 4], tf.uint8)]
     )
-    tf.saved_model.save(module, str(tmp_path / "model"), signatures={"serving_default": serve})
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures={"raw": serve})
     validation = executor.validate(tmp_path / "model", trained.model_run, tmp_path, tolerance=1e-5, timeout=60)
-    assert not validation["passed"] and "examples, decode missing" in validation["reason"]
+    assert not validation["passed"] and "serving_default, decode missing" in validation["reason"]
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,11 @@ def test_calibration_sees_the_extremes_of_a_tables_numbers(tmp_path):
 
 @pytest.mark.parametrize(
     ("dtypes", "signature"),
-    [(["uint8"], "serving_default"), (["int64", "uint8"], "serving_default"), (["float32"], "model"), (["uint8", "string"], "model")],
+    [(["uint8"], "raw"), (["int64", "uint8"], "raw"), (["float32"], "model"), (["uint8", "string"], "model")],
 )
 def test_only_whole_numbers_are_converted_as_they_are_served(dtypes, signature):
     specs = {str(number): tf.TensorSpec([None], dtype) for number, dtype in enumerate(dtypes)}
-    model = types.SimpleNamespace(signatures={"serving_default": types.SimpleNamespace(structured_input_signature=((), specs))})
+    model = types.SimpleNamespace(signatures={"raw": types.SimpleNamespace(structured_input_signature=((), specs))})
     assert converters.convertible(model)[0] == signature
 
 

@@ -102,7 +102,7 @@ def metric_of(model: ModelConfig, outputs: np.ndarray, labels: np.ndarray) -> tu
 
 def answers_to(examples: list[bytes], saved_model: Path) -> dict[str, np.ndarray]:
     """What a SavedModel answers to raw examples, by output."""
-    answer = tf.saved_model.load(str(saved_model)).signatures["examples"]
+    answer = tf.saved_model.load(str(saved_model)).signatures["serving_default"]
     batches = [answer(examples=tf.constant(examples[at : at + BATCH])) for at in range(0, len(examples), BATCH)]
     return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in batches[0]}
 

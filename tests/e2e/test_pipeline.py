@@ -86,7 +86,7 @@ def test_a_server_answers_with_what_evaluation_saw(checkout, first_run):
     images, labels = (np.array(column) for column in zip(*map(features, examples), strict=True))
     with ModelServer(checkout.root / "serving", ["mnist_mlp"], grpc_port=0, rest_port=0) as server:
         client = RestClient(f"http://127.0.0.1:{server.rest_port}")
-        probabilities = client.predict("mnist_mlp", {"image": images})["probabilities"]
+        probabilities = client.predict("mnist_mlp", {"image": images}, "raw")["probabilities"]
     accuracy = float((probabilities.argmax(axis=1) == labels).mean())
     assert accuracy == pytest.approx(first_run["gates"][0]["value"], abs=1e-6)
 

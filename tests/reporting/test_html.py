@@ -112,7 +112,7 @@ def test_training_exports_and_validation(run: dict[str, Any]) -> None:
         assert known in training
     assert page.row("int8") == ["int8", "failed", "tflite", "93.4 kB", "", "0.125 ms", "0.031", "99.8%"]
     assert page.row("SavedModel") == ["SavedModel", "reference", "", "1.31 MB", "", "0.5 ms", "–", "–"]
-    assert page.row("serving_default") == ["serving_default", "32", "1e-07"]
+    assert page.row("raw") == ["raw", "32", "1e-07"]
 
 
 def test_a_model_that_was_only_measured_has_its_validation_figures(run: dict[str, Any], tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_damaged_files_are_said_and_spoil_nothing_else(
     (tmp_path / file).write_text(content)
     page = Page(render(run))
     assert said in page.section(section).text
-    assert page.row("serving_default")[1] == "32"
+    assert page.row("raw")[1] == "32"
 
 
 def test_folder_that_was_removed_is_said(run: dict[str, Any], tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ class Exported:
 
 def export_tiny(folder: Path) -> Exported:
     """Writes both versions under `folder`."""
-    return Exported(folder, {version: tiny_model.export(folder / str(version), seed=version) for version in (1, 2)})
+    return Exported(
+        folder, {version: tiny_model.export(folder / str(version), version, "examples", "serving_default") for version in (1, 2)}
+    )
 
 
 class HalfPlusThree(tf.Module):

@@ -30,7 +30,7 @@ def test_a_signature_answers_with_its_part_of_the_outputs(served):
     asked = tf.constant([[1.0, 2.0, 3.0], [0.0, 0.0, 4.0]])
     total = served["total"](noise=asked)
     assert list(total) == ["sum"] and total["sum"].numpy().tolist() == [6, 4]
-    assert set(served["both"](noise=asked)) == set(served["serving_default"](noise=asked)) == {"sum", "double"}
+    assert set(served["both"](noise=asked)) == set(served["raw"](noise=asked)) == {"sum", "double"}
 
 
 def test_golden_examples_hold_inputs_that_were_drawn(served, inputs):
@@ -40,4 +40,4 @@ def test_golden_examples_hold_inputs_that_were_drawn(served, inputs):
     assert np.any(inputs.golden(5, seed=4)[0]["noise"] != features["noise"])
     for signature, name in (("decode", "noise"), ("transform", "noise")):
         np.testing.assert_array_equal(served[signature](examples=tf.constant(examples))[name], features["noise"])
-    np.testing.assert_allclose(served["examples"](examples=tf.constant(examples))["double"], 2 * features["noise"])
+    np.testing.assert_allclose(served["serving_default"](examples=tf.constant(examples))["double"], 2 * features["noise"])

@@ -58,7 +58,7 @@ def test_the_axes_are_the_principal_ones():
     def served(image):
         return {"components": tf.reshape(tf.cast(image, tf.float32), [-1, 784]) / 255 @ weights - 7.0}
 
-    pictures = mnist_pca_kmeans.axes({"serving_default": served}, 2)
+    pictures = mnist_pca_kmeans.axes({"raw": served}, 2)
     expected = np.round(127.5 + 127.5 * weights.T[:2] / np.abs(weights.T[:2]).max(axis=1, keepdims=True))
     np.testing.assert_allclose(np.reshape(pictures, (2, 784)), expected, atol=1)
 

@@ -98,10 +98,10 @@ def test_pictures_of_weights_and_chains():
         flat = tf.reshape(tf.cast(image, tf.float32), [-1, 784]) / 255
         return {"hidden": tf.sigmoid(flat @ weights - 1.0), "reconstruction": tf.cast(image, tf.float32) / 255 / 2}
 
-    rows = module.filters({"serving_default": served}, 2, 2)
+    rows = module.filters({"raw": served}, 2, 2)
     expected = np.round(127.5 + 127.5 * weights.T / np.abs(weights.T).max(axis=1, keepdims=True))
     np.testing.assert_allclose(np.reshape(rows, (4, 784)), expected, atol=2)
-    pictures = module.chain({"serving_default": served}, np.full((1, 28, 28), 200, np.uint8))
+    pictures = module.chain({"raw": served}, np.full((1, 28, 28), 200, np.uint8))
     assert [int(picture.max()) for picture in pictures[:2]] == [200, 100] and pictures[3].max() <= 1
 
 

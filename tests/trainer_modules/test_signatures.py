@@ -84,12 +84,12 @@ def expected(exported, images):
 
 def test_examples_signature_runs_the_transform_graph(exported, expected, images):
     rows = [example(image, colour, float(i)) for i, (image, colour) in enumerate(zip(images, COLOURS, strict=True))]
-    got = exported[2]["examples"](examples=tf.constant(rows))["scores"]
+    got = exported[2]["serving_default"](examples=tf.constant(rows))["scores"]
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
 def test_named_tensors_enter_where_features_are_decoded(exported, expected, images):
-    signature = exported[2]["serving_default"]
+    signature = exported[2]["raw"]
     specs = {name: (spec.dtype, spec.shape.as_list()) for name, spec in signature.structured_input_signature[1].items()}
     assert specs == {"image": (tf.uint8, [None, 2, 3]), "colour": (tf.string, [None]), "weight": (tf.float32, [None])}
     got = signature(image=tf.constant(images), colour=tf.constant(COLOURS), weight=tf.range(6, dtype=tf.float32))["scores"]
@@ -103,7 +103,35 @@ def test_top_classes_are_named_the_likeliest_first(exported, expected, images):
     np.testing.assert_allclose(got["scores"], np.take_along_axis(expected, order, axis=1), atol=1e-6)
 
 
-def test_decode_gives_the_inputs_of_serving_default(exported, images):
+def test_classify_names_all_classes(exported, expected, images):
+    rows = [example(image, colour, float(i)) for i, (image, colour) in enumerate(zip(images, COLOURS, strict=True))]
+    got = exported[2]["classify"](inputs=tf.constant(rows))
+    assert got["classes"].numpy().tolist() == [[name.encode() for name in CLASSES]] * len(rows)
+    np.testing.assert_allclose(got["scores"], expected, atol=1e-6)
+    assert "regress" not in exported[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "outputs"),
+    [
+        ({"class_names": ("no", "yes")}, "classify", {"classes": [[b"no", b"yes"]] * 2, "scores": [[0.75, 0.25], [0.5, 0.5]]}),
+        ({"regression": True}, "regress", {"outputs": [[0.25], [0.5]]}),
+    ],
+)
+def test_one_output_is_of_the_second_of_two_classes_or_a_number(given, name, outputs, tmp_path):
+    x = keras.Input((1,), name="x")
+    serving = signatures.OwnInputs({"x": tf.TensorSpec([None, 1], tf.float32)}, lambda count, random: {"x": random.random((count, 1))})
+    signatures.export(keras.Model({"x": x}, keras.layers.Rescaling(0.25)(x)), serving, tmp_path, **given)
+    loaded = tf.saved_model.load(str(tmp_path)).signatures
+    rows = [tf.train.Example() for _ in range(2)]
+    for row, value in zip(rows, (1.0, 2.0), strict=True):
+        row.features.feature["x"].float_list.value.append(value)
+    got = loaded[name](inputs=tf.constant([row.SerializeToString() for row in rows]))
+    assert {key: value.numpy().tolist() for key, value in got.items()} == outputs
+    assert {"classify", "regress", "top_classes"} & set(loaded) == {name}
+
+
+def test_decode_gives_the_inputs_of_raw(exported, images):
     rows = [example(image, colour, float(i)) for i, (image, colour) in enumerate(zip(images, COLOURS, strict=True))]
     got = exported[2]["decode"](examples=tf.constant(rows))
     np.testing.assert_array_equal(got["image"], images)
@@ -113,13 +141,13 @@ def test_decode_gives_the_inputs_of_serving_default(exported, images):
 
 def test_an_image_of_another_size_is_refused(exported, images):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        exported[2]["examples"](examples=tf.constant([example(images[0][:, :2], "red", 0.0)]))
+        exported[2]["serving_default"](examples=tf.constant([example(images[0][:, :2], "red", 0.0)]))
 
 
 def test_an_unknown_word_goes_to_the_out_of_vocabulary_bucket(exported, images):
     model, layer, loaded = exported
     named = {"image": tf.constant(images[:1]), "weight": tf.constant([0.0])}
-    unknown = loaded["serving_default"](colour=tf.constant(["mauve"]), **named)["scores"]
+    unknown = loaded["raw"](colour=tf.constant(["mauve"]), **named)["scores"]
     raw = {"image": tf.constant([images[0].tobytes()]), "colour": tf.constant(["also unknown"]), "weight": tf.constant([0.0])}
     np.testing.assert_allclose(unknown, model(layer(raw)), atol=1e-6)
 
@@ -163,16 +191,16 @@ def imputing(tmp_path_factory):
 
 def test_absent_features_of_examples_are_filled(imputing):
     rows = [row(income=2.5, age=1.0), row(place="hill", age=2.0), row(age=3.0)]
-    got = imputing["examples"](examples=tf.constant(rows))["all"]
+    got = imputing["serving_default"](examples=tf.constant(rows))["all"]
     np.testing.assert_array_equal(got, [[2.5, 7, 1], [-1, 4, 2], [-1, 7, 3]])
 
 
 def test_nan_and_empty_texts_of_a_request_are_missing(imputing):
-    specs = {name: (spec.dtype, spec.shape.as_list()) for name, spec in imputing["serving_default"].structured_input_signature[1].items()}
+    specs = {name: (spec.dtype, spec.shape.as_list()) for name, spec in imputing["raw"].structured_input_signature[1].items()}
     assert specs == {"income": (tf.float32, [None]), "place": (tf.string, [None]), "age": (tf.float32, [None])}
-    got = imputing["serving_default"](
-        income=tf.constant([2.5, np.nan, np.nan]), place=tf.constant(["", "hill", ""]), age=tf.constant([1.0, 2.0, 3.0])
-    )["all"]
+    got = imputing["raw"](income=tf.constant([2.5, np.nan, np.nan]), place=tf.constant(["", "hill", ""]), age=tf.constant([1.0, 2.0, 3.0]))[
+        "all"
+    ]
     np.testing.assert_array_equal(got, [[2.5, 7, 1], [-1, 4, 2], [-1, 7, 3]])
 
 

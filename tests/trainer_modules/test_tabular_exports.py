@@ -41,7 +41,7 @@ def test_answers_stay_the_same_in_fewer_bits(tmp_path):
     def ask(**features: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probability": model(features)}
 
-    for name in ("serving_default", "model"):
+    for name in ("raw", "model"):
         endpoint = tf.function(ask)
         endpoint.get_concrete_function(**signature)
         archive.add_endpoint(name, endpoint)

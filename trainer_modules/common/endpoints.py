@@ -12,7 +12,7 @@ from trainer_modules.common.signatures import Endpoints, Serving, Tensors, answe
 
 
 def parts(outputs: Mapping[str, Sequence[str]]) -> Endpoints:
-    """Signatures that take what `serving_default` takes, and answer with some of the model's outputs only.
+    """Signatures that take what `raw` takes, and answer with some of the model's outputs only.
 
     Args:
         outputs: names of outputs by signature; none for all of them.

@@ -23,7 +23,7 @@ class Answers:
     """A split, and what a served model answers to it.
 
     Attributes:
-        inputs: of `serving_default`, by name, [N, …].
+        inputs: of `raw`, by name, [N, …].
         outputs: by name, [N, …].
         labels: int64 [N]; empty if none were asked for.
     """
@@ -46,7 +46,7 @@ def answers(signatures: Mapping[str, Any], split: Path, *, label: str = "", limi
     for batch in read_examples([str(split / "*")], limit).batch(BATCH):
         decoded = signatures["decode"](examples=batch)
         inputs.append({name: value.numpy() for name, value in decoded.items()})
-        outputs.append({name: value.numpy() for name, value in signatures["serving_default"](**decoded).items()})
+        outputs.append({name: value.numpy() for name, value in signatures["raw"](**decoded).items()})
         if label:
             labels.append(tf.io.parse_example(batch, {label: tf.io.FixedLenFeature([], tf.int64)})[label].numpy())
     return Answers(joined(inputs), joined(outputs), np.concatenate(labels) if label else np.zeros(0, np.int64))
@@ -59,10 +59,10 @@ def transformed(signatures: Mapping[str, Any], split: Path) -> dict[str, np.ndar
 
 
 def ask(signatures: Mapping[str, Any], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Answers of `serving_default` to inputs by name, [N, …]."""
+    """Answers of `raw` to inputs by name, [N, …]."""
     count = len(next(iter(inputs.values())))
     batches = ({name: tf.constant(values[at : at + BATCH]) for name, values in inputs.items()} for at in range(0, count, BATCH))
-    return joined([{name: value.numpy() for name, value in signatures["serving_default"](**batch).items()} for batch in batches])
+    return joined([{name: value.numpy() for name, value in signatures["raw"](**batch).items()} for batch in batches])
 
 
 def joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -1,12 +1,16 @@
 """The SavedModel of a trained model: signatures that all run the Transform graph (docs/architecture.md).
 
-    serving_default   named dense tensors, the raw features a client has   -> the model's output
-    examples          serialized tf.Examples of raw features               -> the same
-    decode            serialized tf.Examples of raw features               -> the inputs of serving_default
+    serving_default   serialized tf.Examples of raw features               -> the model's output
+    raw               named dense tensors, the raw features a client has   -> the same
+    decode            serialized tf.Examples of raw features               -> the inputs of raw
     transform         serialized tf.Examples of raw features               -> the inputs of model
     model             the model's own inputs, transformed features         -> the model's output
-    top_classes       the inputs of serving_default                        -> names of the likeliest classes, and their probabilities
-                                                                              (where the classes have names)
+    classify          serialized tf.Examples, as TF Serving's Classify     -> names of all classes, and their probabilities
+                      sends them (where the classes have names)
+    regress           serialized tf.Examples, as TF Serving's Regress      -> the predictions
+                      sends them (where the model predicts one number)
+    top_classes       the inputs of raw                                    -> names of the likeliest classes, and their probabilities
+                                                                              (where several classes have names)
 
 Exported with `keras.export.ExportArchive`: `tf.saved_model.save` of a Keras 3 model loads in Python but not in TF Serving.
 """
@@ -29,6 +33,7 @@ from trainer_modules.common.decoding import MARK
 
 SERVING = "SERVING"
 TOP_CLASSES = 5
+SENT = [tf.TensorSpec([None], tf.string, name="inputs")]  # tf.Examples, by the name that TF Serving's Classify and Regress give them
 Tensors = Mapping[str, tf.Tensor]
 
 
@@ -204,6 +209,7 @@ def export(
     folder: Path | str,
     class_names: Sequence[str] = (),
     endpoints: Endpoints | None = None,
+    regression: bool = False,
 ) -> None:
     """Writes the SavedModel.
 
@@ -211,8 +217,10 @@ def export(
         model: a functional model whose inputs are a dict of transformed features; see `answers`.
         serving: the Transform graph for serving.
         folder: to write into.
-        class_names: in the order of the model's outputs, if they are probabilities of several classes.
+        class_names: in the order of the model's outputs, if they are probabilities of several classes; of two, the second's may be
+            its only output.
         endpoints: further signatures.
+        regression: whether the model's one output, [N, 1], is a predicted number.
     """
     inputs = {tensor.name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in model.inputs}
 
@@ -225,27 +233,58 @@ def export(
     def decode(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return serving.decode(serving.parse(examples))
 
-    def rank(decoded: Tensors) -> dict[str, tf.Tensor]:
-        (probabilities,) = answer(decoded).values()
-        scores, places = tf.math.top_k(probabilities, min(TOP_CLASSES, len(class_names)))
-        return {"labels": tf.gather(tf.constant(list(class_names)), places), "scores": scores}
-
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.track(serving.loaded)
     examples = [tf.TensorSpec([None], tf.string, name="examples")]
-    archive.add_endpoint("serving_default", named(answer, serving.signature))
-    archive.add_endpoint("examples", lambda examples: answer(decode(examples)), input_signature=examples)
+    archive.add_endpoint("serving_default", lambda examples: answer(decode(examples)), input_signature=examples)
+    archive.add_endpoint("raw", named(answer, serving.signature))
     archive.add_endpoint("decode", lambda examples: renamed(decode(examples)), input_signature=examples)
     archive.add_endpoint(
         "transform", lambda examples: renamed(select(model, serving.transform(decode(examples)))), input_signature=examples
     )
     archive.add_endpoint("model", named(ask, inputs))
-    if class_names and len(model.outputs) == 1 and model.outputs[0].shape[-1] == len(class_names):
-        archive.add_endpoint("top_classes", named(rank, serving.signature))
-    for name, function in endpoints(model, serving, class_names).items() if endpoints else ():
+    size = model.outputs[0].shape[-1] if len(model.outputs) == 1 else 0
+    further = dict(endpoints(model, serving, class_names)) if endpoints else {}
+    if class_names and size in (1, len(class_names)):
+        further |= answers_with_names(answer, decode, serving, class_names, size)
+    if regression and size == 1:
+        further["regress"] = tf.function(lambda inputs: {"outputs": next(iter(answer(decode(inputs)).values()))}, input_signature=SENT)
+    for name, function in further.items():
         archive.add_endpoint(name, function)
     archive.write_out(str(folder), verbose=False)
+
+
+def answers_with_names(
+    answer: Callable[[Tensors], dict[str, tf.Tensor]],
+    decode: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    serving: Serving,
+    class_names: Sequence[str],
+    size: int,
+) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+    """The signatures `classify` and, of several probabilities, `top_classes`.
+
+    Args:
+        answer: the model's one output, from what a client sends.
+        decode: tf.Examples to what a client sends.
+        serving: the Transform graph for serving.
+        class_names: in the order of the outputs; of two, the second's may be the only output.
+        size: how many outputs there are.
+    """
+
+    def classify(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        (scores,) = answer(decode(inputs)).values()
+        if size == 1:
+            scores = tf.concat([1 - scores, scores], axis=1)
+        return {"classes": tf.broadcast_to(tf.constant(list(class_names)), tf.shape(scores)), "scores": scores}
+
+    def rank(decoded: Tensors) -> dict[str, tf.Tensor]:
+        (probabilities,) = answer(decoded).values()
+        scores, places = tf.math.top_k(probabilities, min(TOP_CLASSES, len(class_names)))
+        return {"labels": tf.gather(tf.constant(list(class_names)), places), "scores": scores}
+
+    found = {"classify": tf.function(classify, input_signature=SENT)}
+    return found | {"top_classes": named(rank, serving.signature)} if size == len(class_names) else found
 
 
 def answers(model: keras.Model, features: Tensors) -> dict[str, tf.Tensor]:

@@ -90,8 +90,8 @@ def run(
     training goes on from its last checkpoint.
 
     Args:
-        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed`, `strategy` and perhaps `class_names` and `checkpoint` (a
-            folder), and the best of a search, if there was one, replaces hyperparameters of the same name.
+        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed`, `strategy` and perhaps `task`, `class_names` and
+            `checkpoint` (a folder), and the best of a search, if there was one, replaces hyperparameters of the same name.
         build_model: makes the compiled model from hyperparameters.
         label: name of the label among the transformed features.
         initialise: gives a new model weights that it is to start from, e.g. of a file that the hyperparameters name.
@@ -126,7 +126,9 @@ def run(
     exported.set_weights(model.get_weights())
     schema = io_utils.parse_pbtxt_file(fn_args.schema_path, schema_pb2.Schema())
     serving = inputs or signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
-    signatures.export(exported, serving, fn_args.serving_model_dir, config.get("class_names", ()), endpoints)
+    signatures.export(
+        exported, serving, fn_args.serving_model_dir, config.get("class_names", ()), endpoints, config.get("task") == "regression"
+    )
 
     (record / "history.json").write_text(json.dumps(history | {"hparams": hparams, "parameters": model.count_params()}, indent=1))
     if inputs:

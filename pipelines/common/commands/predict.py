@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from serving.answers import SignatureInfo
     from serving.client import GrpcClient, RestClient
 
-SIGNATURE = "serving_default"
+SIGNATURE = "raw"
 LONGEST = 4  # numbers of an output that are shown
 TOP_CLASSES = "top_classes"  # of classifiers that tell the names of their classes
 EXAMPLES = ("darsena predict {model} one.png two.png", "darsena predict {model} batch.npy --grpc --json")
@@ -107,7 +107,7 @@ def ask(model: ModelConfig, files: tuple[Path, ...], server: str | None, by_grpc
         for path in files:
             rows = read_inputs(path, inputs, delimiter)
             labels = client.predict(model.name, rows, TOP_CLASSES) if names_classes else {}
-            answers += describe(model, path, client.predict(model.name, rows), labels)
+            answers += describe(model, path, client.predict(model.name, rows, SIGNATURE), labels)
     except ServingError as error:
         raise DarsenaError(str(error)) from error
     return answers
@@ -117,7 +117,7 @@ def model_inputs(signatures: Mapping[str, SignatureInfo], model: str) -> list[In
     """What the served model takes, by its own account.
 
     Raises:
-        DarsenaError: it has no `serving_default`, or an input without a number of dimensions.
+        DarsenaError: it has no `raw`, or an input without a number of dimensions.
     """
     from pipelines.common.inputs import Input
 
