@@ -21,8 +21,9 @@ from tensorflow_serving.apis import (
 )
 
 from serving.errors import RequestError, invalid
+from serving.model import VersionState
 from serving.servable import Servable
-from serving.store import ModelStore, VersionState
+from serving.store import ModelStore
 
 
 def register(server: grpc.Server, store: ModelStore) -> None:

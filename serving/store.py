@@ -1,114 +1,24 @@
-"""Which versions are served: watches `<base>/<model>/<version>/` and loads the newest complete one of each model."""
+"""The models that are served: watches the folders, or follows a configuration. Imports TensorFlow."""
 
 from __future__ import annotations
 
-import dataclasses
-import gc
 import logging
-import re
 import threading
-import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import tensorflow as tf
+from tensorflow_serving.config import model_server_config_pb2
 
+from serving.configuration import NAME, Settings, of_folder, settings_of
 from serving.errors import RequestError, ServingError, invalid
-from serving.servable import LOAD_ERRORS, Servable, code_name, one_line
+from serving.model import Model, VersionState
+from serving.servable import Servable
 
 log = logging.getLogger(__name__)
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # in particular no separators, and no leading dot
-VERSION = re.compile(r"[0-9]{1,18}")  # fits the int64 of the protos
-
-Stamp = tuple[tuple[str, int, int], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class VersionState:
-    """What GetModelStatus says of a version.
-
-    Attributes:
-        state: LOADING, AVAILABLE, UNLOADING or END.
-        error_code: "OK", or a gRPC status name where loading failed.
-        error: one line, empty where nothing failed.
-    """
-
-    state: str
-    error_code: str = "OK"
-    error: str = ""
-
-
-class Model:
-    """The versions of one model. `scan` is called by one thread at a time; the rest is safe from any."""
-
-    def __init__(self, name: str, folder: Path, max_bytes: int) -> None:
-        """
-        Args:
-            name: of the model.
-            folder: of its versions.
-            max_bytes: at most how large an input tensor may be.
-        """
-        self.name = name
-        self.current: Servable | None = None
-        self.states: dict[int, VersionState] = {}
-        self._folder = folder
-        self._max_bytes = max_bytes
-        self._failed: dict[int, Stamp] = {}
-
-    def scan(self) -> None:
-        """Serves the newest complete version that loads; unloads what is served only once another is, or when none is left.
-
-        A version that failed is tried again when its files change, so that one copied slowly is served in the end.
-        """
-        complete = {int(path.name): (path, stamp) for path in _version_folders(self._folder) if (stamp := _stamp(path))}
-        if not complete:
-            self._replace(None)
-            return
-        for version in sorted(complete, reverse=True):
-            path, stamp = complete[version]
-            if self.current is not None and version == self.current.version:
-                return
-            if self._failed.get(version) != stamp and (loaded := self._load(version, path, stamp)):
-                self._replace(loaded)
-                return
-
-    def _load(self, version: int, path: Path, stamp: Stamp) -> Servable | None:
-        """The version, or None if it cannot be loaded; either is recorded."""
-        self.states[version] = VersionState("LOADING")
-        try:
-            loaded = Servable(self.name, version, path, self._max_bytes)
-            if _stamp(path) != stamp:
-                raise OSError(f"{path} changed while it was loaded")
-        except LOAD_ERRORS as error:
-            code = code_name(error) if isinstance(error, tf.errors.OpError) else "UNKNOWN"
-            message = one_line(f"{type(error).__name__}: {error}")
-            log.error("%s version %d cannot be loaded: %s", self.name, version, message)
-            self.states[version] = VersionState("END", code, message)
-            self._failed[version] = stamp
-            return None
-        return loaded
-
-    def _replace(self, new: Servable | None) -> None:
-        """Serves `new` from now on. What was served goes when the last request that holds it is answered."""
-        old, self.current = self.current, new
-        if new is not None:
-            self.states[new.version] = VersionState("AVAILABLE")
-            log.info("%s version %d is served", self.name, new.version)
-        if old is not None:
-            log.info("%s version %d is unloaded", self.name, old.version)
-            self.states[old.version] = VersionState("UNLOADING")
-            weakref.finalize(old, self._freed, old.version)
-            del old
-            gc.collect()  # a SavedModel in memory is full of reference cycles, and may be large
-
-    def _freed(self, version: int) -> None:
-        if self.states[version].state == "UNLOADING":  # and not loaded again since
-            self.states[version] = VersionState("END")
-
 
 class ModelStore:
-    """The models of a folder, kept up to date by a thread."""
+    """The models of a folder, or those of a configuration that lie in it, kept up to date by a thread."""
 
     def __init__(self, base: Path, names: Sequence[str] | None, max_bytes: int) -> None:
         """
@@ -127,6 +37,7 @@ class ModelStore:
             raise ServingError(f"expected a folder with a folder per model, found none at {base}. Push a model first: darsena run MODEL.")
         self._base = base
         self._names = names
+        self._configured: dict[str, Settings] | None = None
         self._max_bytes = max_bytes
         self._models: dict[str, Model] = {}
         self._scanning = threading.Lock()
@@ -136,15 +47,69 @@ class ModelStore:
     def scan(self) -> None:
         """Looks at the folders once, and loads or unloads what they ask for; returns when that is done."""
         with self._scanning:
-            names = self._names if self._names is not None else _model_names(self._base)
-            for name in names:
-                if name not in self._models:
-                    self._models[name] = Model(name, self._base / name, self._max_bytes)
-            for model in self._models.values():
-                try:
-                    model.scan()
-                except OSError as error:  # of one model's folder: it keeps what it serves, and the others are looked at
-                    log.warning("cannot look for new versions of %s: %s", model.name, error)
+            self._scan()
+
+    def configure(self, config: model_server_config_pb2.ModelServerConfig) -> None:
+        """Serves what a configuration says from now on, and nothing else; returns when that is served.
+
+        Args:
+            config: from a file or an untrusted request.
+
+        Raises:
+            RequestError: it is wrong, or a model or a version with a label cannot be served; then all stays as it was.
+        """
+        settings = settings_of(config, self._base)
+        with self._scanning:
+            before = self._configured
+            self._configured = settings
+            self._scan()
+            try:
+                self._check(settings)
+            except RequestError:
+                self._configured = before
+                self._scan()
+                raise
+
+    def _scan(self) -> None:
+        """See scan; the caller holds the lock."""
+        settings = self._configured if self._configured is not None else self._by_folders()
+        for name, model in self._models.items():
+            if name not in settings:
+                model.unload(set(model.served))
+        for name, asked in settings.items():
+            model = self._models.setdefault(name, Model(name, asked, self._max_bytes))
+            model.settings = asked
+            try:
+                model.scan()
+            except OSError as error:  # of one model's folder: it keeps what it serves, and the others are looked at
+                log.warning("cannot look for new versions of %s: %s", name, error)
+
+    def _by_folders(self) -> dict[str, Settings]:
+        """What the folders ask for; a model that was served stays where it was, even if its folder is gone."""
+        names = self._names if self._names is not None else sorted({*_model_names(self._base), *self._models})
+        found = {}
+        for name in names:
+            try:
+                found[name] = of_folder(self._base / name)
+            except (OSError, ValueError) as error:
+                log.warning("cannot read the labels of %s: %s", name, error)
+                found[name] = self._models[name].settings if name in self._models else Settings(self._base / name)
+        return found
+
+    def _check(self, settings: Mapping[str, Settings]) -> None:
+        """Raises RequestError if a model, or a version with a label, is not served."""
+        for name, asked in settings.items():
+            served = self._models[name].served
+            if not served:
+                failed = "; ".join(state.error for state in self._models[name].states.values() if state.error)
+                raise RequestError("NOT_FOUND", f"no version of {name} under {asked.folder} could be served. {failed}".strip())
+            for label, version in asked.labels.items():
+                if version not in served:
+                    raise RequestError(
+                        "FAILED_PRECONDITION",
+                        f"Request to assign label {label} to version {version} of model {name}, "
+                        "which is not currently available for inference",
+                    )
 
     def require(self) -> None:
         """Checks that every model asked for by name is served.
@@ -192,25 +157,24 @@ class ModelStore:
         Args:
             name: of the model.
             version: a version asked for; None for the latest.
-            label: a version label asked for; there are none.
+            label: a version label asked for; empty for none.
 
         Raises:
             RequestError: that model or version is not served; worded as TF Serving does.
         """
         if not name:
             raise invalid("ModelSpec has no name specified.")
-        if label:
-            raise invalid(f"Unrecognized servable version label: {label}. This server has no labels: ask for a version or the latest.")
         model = self._models.get(name)
-        servable = model.current if model else None
-        if servable is None or version not in (None, servable.version):
-            wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            served = f"Served: version {servable.version}." if servable else f"Models served: {', '.join(self.served()) or 'none'}."
+        servable = model.find(version, label) if model else None
+        if model is None or servable is None:
+            wanted = f"Latest({name})" if version is None and not label else f"Specific({name}, {label or version})"
+            numbers = ", ".join(map(str, sorted(model.served))) if model else ""
+            served = f"Served: version {numbers}." if numbers else f"Models served: {', '.join(self.served()) or 'none'}."
             raise RequestError("NOT_FOUND", f"Servable not found for request: {wanted}. {served}")
         return servable
 
-    def states(self, name: str, version: int | None = None) -> dict[int, VersionState]:
-        """States of a model's versions, newest first, or of one of them.
+    def states(self, name: str, version: int | None = None, label: str = "") -> dict[int, VersionState]:
+        """States of a model's versions, newest first, or of one of them, by its number or label.
 
         Raises:
             RequestError: nothing is known of them; worded as TF Serving does.
@@ -218,6 +182,9 @@ class ModelStore:
         if not name:
             raise invalid("Missing model name in request.")
         model = self._models.get(name)
+        if model and label:
+            model.find(None, label)
+            version = model.settings.labels[label]
         states = dict(model.states) if model else {}
         if version is not None:
             if version not in states:
@@ -230,23 +197,3 @@ class ModelStore:
 
 def _model_names(base: Path) -> list[str]:
     return sorted(path.name for path in base.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
-
-
-def _version_folders(folder: Path) -> list[Path]:
-    """Folders with a number for a name: whatever is staged under another name is not looked at."""
-    if not folder.is_dir():
-        return []
-    return [path for path in folder.iterdir() if VERSION.fullmatch(path.name) and path.is_dir()]
-
-
-def _stamp(version: Path) -> Stamp | None:
-    """Names, sizes and times of a SavedModel's files; None while it is incomplete."""
-    try:
-        files = [version / "saved_model.pb", *sorted((version / "variables").iterdir())]
-        stamp = tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    names = {name for name, _, _ in stamp}
-    shards = {int(found[1]) for name in names if (found := re.fullmatch(r"variables\.data-\d{5}-of-(\d{5})", name))}
-    wanted = {f"variables.data-{shard:05d}-of-{count:05d}" for count in shards for shard in range(count)}
-    return stamp if shards and {"variables.index", *wanted} <= names else None
