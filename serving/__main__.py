@@ -23,7 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    server = ModelServer(options.base, options.model, options.host, options.grpc_port, options.rest_port, options.poll_seconds)
+    server = ModelServer(
+        options.base, options.model, options.host, options.grpc_port, options.rest_port, options.poll_seconds, config=options.config
+    )
     try:
         server.start()
     except ServingError as error:
@@ -43,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m serving", description="Serve a folder of models over the TF Serving API.")
     result.add_argument("--base", type=Path, required=True, metavar="DIR", help="holds <model>/<version>/")
     result.add_argument("--model", action="append", metavar="NAME", help="serve this one (may be repeated); all there are by default")
+    result.add_argument("--config", type=Path, metavar="FILE", help="serve what this models.config says of models under DIR")
     result.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (default %(default)s)")
     result.add_argument("--grpc-port", type=int, default=GRPC_PORT, metavar="PORT", help="default %(default)s; 0 takes a free one")
     result.add_argument("--rest-port", type=int, default=REST_PORT, metavar="PORT", help="default %(default)s; 0 takes a free one")

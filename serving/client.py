@@ -44,7 +44,7 @@ class RestClient:
         self._timeout = timeout
 
     def predict(
-        self, model: str, inputs: Mapping[str, np.ndarray], signature: str = "serving_default", version: int | None = None
+        self, model: str, inputs: Mapping[str, np.ndarray], signature: str = "serving_default", version: int | None = None, label: str = ""
     ) -> dict[str, np.ndarray]:
         """Calls a signature. It asks for the metadata too: JSON has neither dtypes nor the name of a single output.
 
@@ -53,6 +53,7 @@ class RestClient:
             inputs: arrays by name; strings as bytes or str, in object, bytes or str arrays.
             signature: its name.
             version: a version; None for the latest.
+            label: a version label instead, such as "stable".
 
         Returns:
             Arrays by name, of the signature's dtypes; strings are object arrays of bytes.
@@ -60,21 +61,21 @@ class RestClient:
         Raises:
             ServingError: no server answers, or it refuses.
         """
-        outputs = _signature(self.metadata(model, version), model, signature).outputs
+        outputs = _signature(self.metadata(model, version, label), model, signature).outputs
         columns = {name: json_from_array(_with_bytes(array), as_bytes=True) for name, array in inputs.items()}
         body = json.dumps({"signature_name": signature, "inputs": columns})
-        answer = self._ask("POST", _path(model, version) + ":predict", body)["outputs"]
+        answer = self._ask("POST", _path(model, version, label) + ":predict", body)["outputs"]
         if len(outputs) == 1:
             answer = dict.fromkeys(outputs, answer)
         return {name: array_from_json(value, np.dtype(outputs[name].dtype)) for name, value in answer.items()}
 
-    def metadata(self, model: str, version: int | None = None) -> dict[str, SignatureInfo]:
+    def metadata(self, model: str, version: int | None = None, label: str = "") -> dict[str, SignatureInfo]:
         """The signatures of a version, by name.
 
         Raises:
             ServingError: no server answers, or it refuses.
         """
-        return signatures_of(self._ask("GET", _path(model, version) + "/metadata")["metadata"]["signature_def"])
+        return signatures_of(self._ask("GET", _path(model, version, label) + "/metadata")["metadata"]["signature_def"])
 
     def status(self, model: str) -> list[VersionStatus]:
         """The versions that the server knows of, newest first.
@@ -82,7 +83,7 @@ class RestClient:
         Raises:
             ServingError: no server answers, or it refuses.
         """
-        return statuses_of(self._ask("GET", _path(model, None)))
+        return statuses_of(self._ask("GET", _path(model)))
 
     def _ask(self, method: str, path: str, body: str | None = None) -> Any:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
@@ -123,26 +124,26 @@ class GrpcClient:
         self._model = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
     def predict(
-        self, model: str, inputs: Mapping[str, np.ndarray], signature: str = "serving_default", version: int | None = None
+        self, model: str, inputs: Mapping[str, np.ndarray], signature: str = "serving_default", version: int | None = None, label: str = ""
     ) -> dict[str, np.ndarray]:
         """Calls a signature: see `RestClient.predict`."""
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
         request = predict_pb2.PredictRequest()
-        _set_spec(request, model, version)
+        _set_spec(request, model, version, label)
         request.model_spec.signature_name = signature
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(_with_bytes(array)))
         outputs = self._ask(self._prediction.Predict, request).outputs
         return {name: tf.make_ndarray(proto) for name, proto in outputs.items()}
 
-    def metadata(self, model: str, version: int | None = None) -> dict[str, SignatureInfo]:
+    def metadata(self, model: str, version: int | None = None, label: str = "") -> dict[str, SignatureInfo]:
         """The signatures of a version: see `RestClient.metadata`."""
         from tensorflow_serving.apis import get_model_metadata_pb2
 
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-        _set_spec(request, model, version)
+        _set_spec(request, model, version, label)
         response = self._ask(self._prediction.GetModelMetadata, request)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
@@ -153,7 +154,7 @@ class GrpcClient:
         from tensorflow_serving.apis import get_model_status_pb2
 
         request = get_model_status_pb2.GetModelStatusRequest()
-        _set_spec(request, model, None)
+        _set_spec(request, model)
         return statuses_of(_as_json(self._ask(self._model.GetModelStatus, request)))
 
     def close(self) -> None:
@@ -188,13 +189,16 @@ def _cause(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _path(model: str, version: int | None) -> str:
-    name = urllib.parse.quote(model, safe="")
-    return f"/v1/models/{name}" + ("" if version is None else f"/versions/{version}")
+def _path(model: str, version: int | None = None, label: str = "") -> str:
+    name, labelled = (urllib.parse.quote(each, safe="") for each in (model, label))
+    return f"/v1/models/{name}" + (f"/labels/{labelled}" if label else "" if version is None else f"/versions/{version}")
 
 
-def _set_spec(request: Any, model: str, version: int | None) -> None:
+def _set_spec(request: Any, model: str, version: int | None = None, label: str = "") -> None:
     request.model_spec.name = model
+    if label:
+        request.model_spec.version_label = label
+        return
     if version is not None:
         request.model_spec.version.value = version
 

@@ -10,64 +10,87 @@ from collections.abc import Iterator
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import HealthServicer
 from tensorflow_serving.apis import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
     model_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
+    regression_pb2,
     status_pb2,
 )
 
+from serving import inference
 from serving.errors import RequestError, invalid
 from serving.model import VersionState
 from serving.servable import Servable
 from serving.store import ModelStore
 
 
-def register(server: grpc.Server, store: ModelStore) -> None:
-    """Adds both services to a server."""
+def register(server: grpc.Server, store: ModelStore) -> HealthServicer:
+    """Adds the services to a server: TF Serving's two, and gRPC's own of health, which says SERVING until the server goes.
+
+    Returns:
+        The service of health.
+    """
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(store), server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(store), server)
+    health = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    health.set("", health_pb2.HealthCheckResponse.SERVING)
+    return health
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict and GetModelMetadata; the other methods answer UNIMPLEMENTED."""
+    """Predict, Classify, Regress, MultiInference and GetModelMetadata, of the latest version or of the one asked for."""
 
     def __init__(self, store: ModelStore) -> None:
         self._store = store
 
     def Predict(self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext) -> predict_pb2.PredictResponse:
-        """Calls a signature of the latest version, or of the one asked for."""
-        with _refusals(context):
+        """Calls a signature."""
+        with _answering(self._store, context, "Predict", request.model_spec.name):
             return _find(self._store, request).answer(request)
 
     def GetModelMetadata(
         self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """The signatures of a version, under "signature_def"."""
-        with _refusals(context):
+        with _answering(self._store, context, "GetModelMetadata", request.model_spec.name):
             if list(request.metadata_field) != ["signature_def"]:
                 fields = ", ".join(request.metadata_field) or "none"
                 raise invalid(f"expected metadata_field to be signature_def, the only one there is, received {fields}")
             return metadata_response(_find(self._store, request))
 
-    def Classify(self, request: Any, context: grpc.ServicerContext) -> None:
-        """Not here."""
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server has no Classify: call Predict with the signature you need")
+    def Classify(
+        self, request: classification_pb2.ClassificationRequest, context: grpc.ServicerContext
+    ) -> classification_pb2.ClassificationResponse:
+        """Classes of tf.Examples."""
+        with _answering(self._store, context, "Classify", request.model_spec.name):
+            return inference.classify(_find(self._store, request), request)
 
-    def Regress(self, request: Any, context: grpc.ServicerContext) -> None:
-        """Not here."""
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server has no Regress: call Predict with the signature you need")
+    def Regress(self, request: regression_pb2.RegressionRequest, context: grpc.ServicerContext) -> regression_pb2.RegressionResponse:
+        """A number for each tf.Example."""
+        with _answering(self._store, context, "Regress", request.model_spec.name):
+            return inference.regress(_find(self._store, request), request)
 
-    def MultiInference(self, request: Any, context: grpc.ServicerContext) -> None:
-        """Not here."""
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server has no MultiInference: call Predict once per signature")
+    def MultiInference(
+        self, request: inference_pb2.MultiInferenceRequest, context: grpc.ServicerContext
+    ) -> inference_pb2.MultiInferenceResponse:
+        """Several of both, of the same tf.Examples."""
+        with _answering(self._store, context, "MultiInference", request.tasks[0].model_spec.name if request.tasks else ""):
+            spec = inference.check_tasks(request)
+            return inference.multi_inference(self._store.find(spec.name, _version(spec), spec.version_label), request)
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus; what is served follows the folders, so that there is no configuration to reload."""
+    """GetModelStatus and HandleReloadConfigRequest."""
 
     def __init__(self, store: ModelStore) -> None:
         self._store = store
@@ -76,14 +99,20 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """States of all versions of a model, or of the one asked for."""
-        with _refusals(context):
+        with _answering(self._store, context, "GetModelStatus", request.model_spec.name):
             if not request.HasField("model_spec"):
                 raise invalid("Missing ModelSpec")
-            return status_response(self._store.states(request.model_spec.name, _version(request.model_spec)))
+            return status_response(
+                self._store.states(request.model_spec.name, _version(request.model_spec), request.model_spec.version_label)
+            )
 
-    def HandleReloadConfigRequest(self, request: Any, context: grpc.ServicerContext) -> None:
-        """Not here."""
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server has no configuration to reload: it follows the folders it was started on")
+    def HandleReloadConfigRequest(
+        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
+    ) -> model_management_pb2.ReloadConfigResponse:
+        """Serves what the request's configuration says, and nothing else, from now on; answers when it is served."""
+        with _answering(self._store, context, "HandleReloadConfigRequest", ""):
+            self._store.configure(request.config)
+            return model_management_pb2.ReloadConfigResponse(status=status_pb2.StatusProto())
 
 
 def status_response(states: dict[int, VersionState]) -> get_model_status_pb2.GetModelStatusResponse:
@@ -111,10 +140,11 @@ def metadata_response(servable: Servable) -> get_model_metadata_pb2.GetModelMeta
 
 
 @contextlib.contextmanager
-def _refusals(context: grpc.ServicerContext) -> Iterator[None]:
-    """Answers a request that is refused with the status of the refusal."""
+def _answering(store: ModelStore, context: grpc.ServicerContext, api: str, model: str) -> Iterator[None]:
+    """Counts a request, and answers one that is refused with the status of the refusal."""
     try:
-        yield
+        with store.metrics.request(model, api, "GRPC", store.known):
+            yield
     except RequestError as error:
         context.abort(grpc.StatusCode[error.code], str(error))
 

@@ -14,12 +14,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from serving import rest_api
+from serving import metrics, rest_api
 from serving.errors import RequestError, invalid
 from serving.store import ModelStore
 
 log = logging.getLogger(__name__)
 
+JSON = "application/json"
 IDLE_SECONDS = 60.0
 LINGER_SECONDS = 2.0
 MAX_CONNECTIONS = 256
@@ -109,12 +110,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     wbufsize = -1  # headers and body leave in one packet
 
     def do_GET(self) -> None:
-        self._answer(lambda path, body: rest_api.get(self.server.store, path))
+        if self.path.partition("?")[0] == metrics.PATH:
+            self._answer(lambda path, body: self.server.store.metrics.exposition(), "text/plain; version=1.0.0; charset=utf-8")
+        else:
+            self._answer(lambda path, body: rest_api.get(self.server.store, path))
 
     def do_POST(self) -> None:
         self._answer(lambda path, body: rest_api.post(self.server.store, path, body))
 
-    def _answer(self, make: Callable[[str, bytes], str]) -> None:
+    def _answer(self, make: Callable[[str, bytes], str], content_type: str = JSON) -> None:
         """Sends what `make` gives for the path and the body, or its refusal."""
         try:
             body = self._body()  # of a GET too: it must not be taken for the next request
@@ -122,7 +126,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except RequestError as error:
             self._send(error.http_status, json.dumps({"error": str(error)}))
         else:
-            self._send(http.HTTPStatus.OK, text)
+            self._send(http.HTTPStatus.OK, text, content_type)
 
     def _body(self) -> bytes:
         """The request's body. After a failure to read it the connection is closed: where the next request starts is not known.
@@ -143,10 +147,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise invalid(f"expected a body of {length} bytes, received {len(body)}")
         return body
 
-    def _send(self, status: http.HTTPStatus, text: str) -> None:
+    def _send(self, status: http.HTTPStatus, text: str, content_type: str = JSON) -> None:
         body = text.encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         if self.close_connection:
             self.send_header("Connection", "close")

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 from google.protobuf import json_format, message
-from tensorflow_serving.apis import get_model_metadata_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2, input_pb2
 
+from serving import inference
 from serving.errors import RequestError, invalid
+from serving.examples import example_from_json
 from serving.grpc_services import metadata_response, status_response
 from serving.json_tensors import array_from_json, is_base64, json_from_array
 from serving.servable import DEFAULT_SIGNATURE, Servable
@@ -34,14 +36,12 @@ def get(store: ModelStore, path: str) -> str:
     if found := METADATA.fullmatch(path):
         return metadata_json(store.find(found["name"], _version(found), found["label"] or ""))
     if found := STATUS.fullmatch(path):
-        if found["label"]:
-            raise invalid(f"Unrecognized servable version label: {found['label']}. This server has no labels.")
-        return _json(status_response(store.states(found["name"], _version(found))))
+        return _json(status_response(store.states(found["name"], _version(found), found["label"] or "")))
     raise _malformed("GET", path)
 
 
 def post(store: ModelStore, path: str, body: bytes) -> str:
-    """Answers a POST: a prediction.
+    """Answers a POST: a prediction, classes or numbers.
 
     Raises:
         RequestError: there is nothing at that path, or the body is refused.
@@ -49,14 +49,13 @@ def post(store: ModelStore, path: str, body: bytes) -> str:
     found = VERB.fullmatch(path)
     if not found:
         raise _malformed("POST", path)
-    if found["verb"] != "predict":
-        raise RequestError("UNIMPLEMENTED", f"this server has no {found['verb']}: use :predict with the signature you need")
-    servable = store.find(found["name"], _version(found), found["label"] or "")
-    try:
-        request = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise invalid(f"JSON Parse error: {error}") from None
-    return json.dumps(predict(servable, request))
+    with store.metrics.request(found["name"], found["verb"].title(), "REST", store.known):
+        servable = store.find(found["name"], _version(found), found["label"] or "")
+        try:
+            request = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise invalid(f"JSON Parse error: {error}") from None
+        return json.dumps(VERBS[found["verb"]](servable, request))
 
 
 def predict(servable: Servable, request: Any) -> dict[str, Any]:
@@ -77,19 +76,43 @@ def predict(servable: Servable, request: Any) -> dict[str, Any]:
     if ("instances" in request) == ("inputs" in request):
         both = "both" if "inputs" in request else "neither"
         raise invalid(f"expected exactly one of 'inputs' and 'instances' in the request, received {both}")
-    signature = request.get("signature_name", DEFAULT_SIGNATURE)
-    if not isinstance(signature, str):
-        raise invalid("'signature_name' key must be a string value.")
+    signature = _signature(request)
     try:
-        specs = servable.input_specs(signature or DEFAULT_SIGNATURE)
+        specs = servable.input_specs(signature)
     except RequestError as error:
         raise invalid(str(error)) from None  # over REST, TF Serving answers with 400 here, not with 412
     dtypes = {name: np.dtype(spec.dtype.as_numpy_dtype) for name, spec in specs.items()}
     rows = "instances" in request
     columns = _columns_of_rows(request["instances"], dtypes) if rows else _named(request["inputs"], dtypes)
     inputs = {name: array_from_json(columns[name], dtype) for name, dtype in dtypes.items()}
-    outputs = servable.predict(signature or DEFAULT_SIGNATURE, inputs)
+    outputs = servable.predict(signature, inputs)
     return {"predictions": _rows(outputs)} if rows else {"outputs": _unnamed(_values(outputs))}
+
+
+def classify(servable: Servable, request: Any) -> dict[str, Any]:
+    """Answers the body of a :classify, {"signature_name": …, "context": features, "examples": [features, …]}.
+
+    Returns:
+        {"results": for each example a list of pairs [class, score]}.
+
+    Raises:
+        RequestError: the request is not of that form, or the model refuses it.
+    """
+    result = inference.classifications(servable, *_examples(request))
+    return {"results": [[[one.label, _decimal(one.score)] for one in each.classes] for each in result.classifications]}
+
+
+def regress(servable: Servable, request: Any) -> dict[str, Any]:
+    """Answers the body of a :regress, which is that of a :classify, with {"results": numbers}.
+
+    Raises:
+        RequestError: as `classify`.
+    """
+    result = inference.regressions(servable, *_examples(request))
+    return {"results": [_decimal(each.value) for each in result.regressions]}
+
+
+VERBS = {"predict": predict, "classify": classify, "regress": regress}
 
 
 def metadata_json(servable: Servable) -> str:
@@ -99,6 +122,33 @@ def metadata_json(servable: Servable) -> str:
     response.metadata["signature_def"].Unpack(signatures)
     spec = {"name": servable.model, "signature_name": "", "version": str(servable.version)}
     return json.dumps({"model_spec": spec, "metadata": {"signature_def": json.loads(_json(signatures))}}, indent=1)
+
+
+def _signature(request: dict[str, Any]) -> str:
+    """The signature that a request names, or the default."""
+    signature = request.get("signature_name", DEFAULT_SIGNATURE)
+    if not isinstance(signature, str):
+        raise invalid("'signature_name' key must be a string value.")
+    return signature or DEFAULT_SIGNATURE
+
+
+def _examples(request: Any) -> tuple[str, list[bytes]]:
+    """The signature and the serialized tf.Examples of a request."""
+    if not isinstance(request, dict) or not isinstance(request.get("examples"), list):
+        raise invalid("expected a JSON object with a list under 'examples', received another value")
+    given = input_pb2.Input()
+    if "context" in request:
+        given.example_list_with_context.context.CopyFrom(example_from_json(request["context"]))
+        given.example_list_with_context.examples.extend(map(example_from_json, request["examples"]))
+    else:
+        given.example_list.examples.extend(map(example_from_json, request["examples"]))
+    return _signature(request), inference.serialized_examples(given)
+
+
+def _decimal(value: float) -> float:
+    """A float32 as the double with its shortest decimals."""
+    number: float = json_from_array(np.array(value, np.float32), as_bytes=False)
+    return number
 
 
 def _json(proto: message.Message) -> str:

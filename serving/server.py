@@ -14,7 +14,7 @@ from concurrent import futures
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serving.errors import ServingError
+from serving.errors import RequestError, ServingError
 
 if TYPE_CHECKING:
     import grpc
@@ -50,6 +50,7 @@ class ModelServer:
         rest_port: int = REST_PORT,
         poll_seconds: float = 1.0,
         max_request_bytes: int = MAX_REQUEST_BYTES,
+        config: Path | None = None,
     ) -> None:
         """
         Args:
@@ -60,6 +61,7 @@ class ModelServer:
             rest_port: for the REST API; 0 for a free one.
             poll_seconds: how often to look for new versions.
             max_request_bytes: at most how large a request, and each tensor in it, may be.
+            config: a ModelServerConfig as text (models.config) of models under `base_dir`, instead of what its folders hold.
         """
         self.host = host
         self.grpc_port = grpc_port
@@ -68,6 +70,7 @@ class ModelServer:
         self._models = models
         self._poll_seconds = poll_seconds
         self._max_request_bytes = max_request_bytes
+        self._config = config
         self._stopped = threading.Event()
         self._store: ModelStore | None = None
         self._running = contextlib.ExitStack()  # undoes what `start` did, last first
@@ -83,11 +86,11 @@ class ModelServer:
         with contextlib.ExitStack() as undo:
             self._store = ModelStore(self._base_dir, self._models, self._max_request_bytes)
             undo.callback(self._store.close)
-            self._store.scan()
-            self._store.require()
+            self._first_scan(self._store)
             workers = undo.enter_context(futures.ThreadPoolExecutor(4 * (os.cpu_count() or 1), thread_name_prefix="grpc"))
             grpc_server = self._grpc_server(self._store, workers)
             undo.callback(lambda: grpc_server.stop(GRACE_SECONDS).wait())
+            undo.callback(self._health.enter_graceful_shutdown)
             rest_server = self._rest_server(self._store)
             serving = threading.Thread(target=rest_server.serve_forever, args=(0.1,), name="rest", daemon=True)
             serving.start()
@@ -95,6 +98,19 @@ class ModelServer:
             grpc_server.start()
             self._store.watch(self._poll_seconds)
             self._running = undo.pop_all()
+
+    def _first_scan(self, store: ModelStore) -> None:
+        """Loads what is to be served; raises ServingError if it cannot be."""
+        from serving import configuration
+
+        if self._config is None:
+            store.scan()
+            store.require()
+            return
+        try:
+            store.configure(configuration.read(self._config))
+        except RequestError as error:
+            raise ServingError(f"{self._config}: {error}") from error
 
     def scan(self) -> None:
         """Looks for new versions now, rather than at the next poll; returns when they are served."""
@@ -133,7 +149,7 @@ class ModelServer:
             ("grpc.so_reuseport", 0),  # or two servers would share the port in silence
         ]
         server = grpc.server(workers, options=options)
-        grpc_services.register(server, store)
+        self._health = grpc_services.register(server, store)
         try:
             self.grpc_port = server.add_insecure_port(_address(self.host, self.grpc_port))
         except RuntimeError as error:

@@ -11,6 +11,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from serving.configuration import NAME, Settings, of_folder, settings_of
 from serving.errors import RequestError, ServingError, invalid
+from serving.metrics import Metrics
 from serving.model import Model, VersionState
 from serving.servable import Servable
 
@@ -18,7 +19,11 @@ log = logging.getLogger(__name__)
 
 
 class ModelStore:
-    """The models of a folder, or those of a configuration that lie in it, kept up to date by a thread."""
+    """The models of a folder, or those of a configuration that lie in it, kept up to date by a thread.
+
+    Attributes:
+        metrics: of the requests to them.
+    """
 
     def __init__(self, base: Path, names: Sequence[str] | None, max_bytes: int) -> None:
         """
@@ -35,6 +40,7 @@ class ModelStore:
                 raise ServingError(f"expected a model name of letters, digits, '_', '-' and '.', received {name!r}.")
         if not base.is_dir():
             raise ServingError(f"expected a folder with a folder per model, found none at {base}. Push a model first: darsena run MODEL.")
+        self.metrics = Metrics()
         self._base = base
         self._names = names
         self._configured: dict[str, Settings] | None = None
@@ -145,6 +151,11 @@ class ModelStore:
         self._stop.set()
         if self._watcher is not None:
             self._watcher.join()
+
+    @property
+    def known(self) -> list[str]:
+        """Names of models that are served, or were."""
+        return list(self._models)
 
     def served(self) -> dict[str, int]:
         """The models that answer now, and their versions."""

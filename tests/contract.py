@@ -17,7 +17,7 @@ from components.golden import compare
 from components.tflite_exporter.converters import CONVERTERS, SERVED, TRANSFORMED, convertible
 from components.tflite_exporter.interpreter import answer
 from tests.transform_fixture import analyse
-from trainer_modules.common import signatures, training
+from trainer_modules.common import serving_transform, signatures, training
 from trainer_modules.common.input_data import Rows
 
 # Largest difference of an answer. No class agreement here: a model of one step is sure of nothing.
@@ -99,7 +99,7 @@ def check_saved(
 ) -> None:
     """The model, saved and exported, answers as it does in memory."""
     expected = {name: np.asarray(value) for name, value in signatures.answers(model, prepared.rows.features).items()}
-    serving = signatures.ServingTransform(prepared.transform, signatures.serving_feature_spec(prepared.schema))
+    serving = serving_transform.ServingTransform(prepared.transform, serving_transform.serving_feature_spec(prepared.schema))
     signatures.export(model, serving, folder / "model", class_names, endpoints)
     inputs = check_signatures(folder / "model", examples, expected)
     check_exports(folder / "model", folder / "exports", inputs, expected, formats)

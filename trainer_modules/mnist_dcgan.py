@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import adversarial, endpoints, findings, images, judge, signatures, training
+from trainer_modules.common import adversarial, endpoints, findings, images, judge, serving_transform, training
 from trainer_modules.common.input_data import Rows, read_examples
 from trainer_modules.common.progress import Progress
 from trainer_modules.common.strategies import make_strategy
@@ -165,14 +165,14 @@ def learn(
     return average, history
 
 
-def inputs(hparams: Mapping[str, Any]) -> signatures.OwnInputs:
+def inputs(hparams: Mapping[str, Any]) -> serving_transform.OwnInputs:
     """What the generator is served with: `noise`, standard normal."""
     latent = hparams["latent"]
 
     def draw(count: int, random: np.random.Generator) -> dict[str, np.ndarray]:
         return {NOISE: random.normal(size=(count, latent)).astype(np.float32)}
 
-    return signatures.OwnInputs({NOISE: tf.TensorSpec([None, latent], tf.float32, name=NOISE)}, draw)
+    return serving_transform.OwnInputs({NOISE: tf.TensorSpec([None, latent], tf.float32, name=NOISE)}, draw)
 
 
 def run_fn(fn_args: FnArgs) -> None:

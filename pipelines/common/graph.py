@@ -41,7 +41,7 @@ from pipelines.common.datasets.episodes import span_pattern
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
 from pipelines.common.layout import artifacts_dir, checkpoint_dir, metadata_path, serving_dir
-from pipelines.common.recipe import reader, recipe, withdrawn
+from pipelines.common.recipe import SIGNATURES, reader, recipe, withdrawn
 
 # Named outright: Beam's default tries to download another runner. The image is never used; naming one keeps TFX from
 # building a source distribution of itself for workers that do not exist.
@@ -205,6 +205,7 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
     lineage = {
         "recipe": recipe(model, run),
         "class_names": list(model.class_names),
+        "signatures": SIGNATURES,
         "schema": model.schema,
         "baseline": dataclasses.asdict(run.baseline) if run.baseline else None,
         "withdrawn": withdrawn(run.root, model.name),

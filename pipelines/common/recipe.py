@@ -9,6 +9,8 @@ from pipelines.common.fingerprint import component_fingerprint, data_fingerprint
 from pipelines.common.history import run_records
 from pipelines.common.layout import lineage_path, serving_dir, versions
 
+SIGNATURES = 2  # counts changes of what the signatures of every model take; models of another number are not compared
+
 
 def recipe(model: ModelConfig, run: RunConfig) -> str:
     """Hash of the code, data, hyperparameters, seed, strategy and libraries a model is trained with.
@@ -69,6 +71,8 @@ def find_baseline(model: ModelConfig, run: RunConfig) -> Baseline | None:
     lineage = served(run.root, model.name)
     if lineage is None or lineage["lineage"].get("class_names", list(model.class_names)) != list(model.class_names):
         return None  # answers of other classes can't be compared
+    if lineage["lineage"].get("signatures") != SIGNATURES:
+        return None  # nor can be asked what has other signatures
     if lineage["lineage"].get("schema", ModelConfig.schema) != model.schema:
         return None  # nor can those to other questions, as of a preset that learns from other data
     if run.cache and lineage["lineage"]["recipe"] == recipe(model, run):

@@ -24,11 +24,11 @@ def run(tmp_path, model):
     return RunConfig(root=tmp_path, data=Data("sample", tmp_path / "data", "*"), hparams=dict(model.hparams))
 
 
-def push(run, model, version, made_by, baseline=None):
+def push(run, model, version, made_by, baseline=None, signatures=recipe.SIGNATURES):
     """A version as the Pusher leaves it."""
     folder = run.root / "serving" / model.name / str(version) / "assets.extra"
     folder.mkdir(parents=True)
-    lineage = {"recipe": made_by, "baseline": dataclasses.asdict(baseline) if baseline else None}
+    lineage = {"recipe": made_by, "baseline": dataclasses.asdict(baseline) if baseline else None, "signatures": signatures}
     (folder / "darsena.json").write_text(json.dumps({"version": version, "model_uri": str(run.root / "artifact"), "lineage": lineage}))
 
 
@@ -64,6 +64,11 @@ def test_a_model_of_another_recipe_is_the_baseline(run, model):
 def test_what_is_served_of_other_data_is_no_baseline(run, model):
     push(run, model, 1, "old")
     assert recipe.find_baseline(dataclasses.replace(model, schema="other"), run) is None
+
+
+def test_what_is_asked_otherwise_is_no_baseline(run, model):
+    push(run, model, 1, "old", signatures=None)
+    assert recipe.find_baseline(model, run) is None
 
 
 def test_a_repeated_run_is_compared_with_what_it_was_compared_with(run, model):

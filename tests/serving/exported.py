@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -78,7 +79,53 @@ class Sensors(tf.Module):
         }
 
 
+class HalfPlusTwo(tf.Module):
+    """The model of TF Serving's own tests, y = x / 2 + 2 of tf.Examples with x, and signatures that are no classifier or regressor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.half = tf.Variable(0.5)
+
+    def y(self, inputs: tf.Tensor) -> tf.Tensor:
+        return tf.io.parse_example(inputs, {"x": tf.io.FixedLenFeature([1], tf.float32)})["x"] * self.half + 2.0
+
+    def signatures(self) -> dict[str, Any]:
+        y = self.y
+        classes = tf.constant([["low", "high"]])
+        answers = {
+            "regress_x_to_y": lambda inputs: {"outputs": y(inputs)},
+            "regress_flat": lambda inputs: {"outputs": y(inputs)[:, 0]},
+            "regress_pairs": lambda inputs: {"outputs": tf.repeat(y(inputs), 2, axis=1)},
+            "regress_once": lambda inputs: {"outputs": y(inputs)[:1]},
+            "regress_double": lambda inputs: {"outputs": tf.cast(y(inputs), tf.float64)},
+            "classify_x_to_y": lambda inputs: {"scores": y(inputs)},
+            "classify_names": lambda inputs: {"classes": tf.repeat(classes, tf.size(inputs), axis=0)},
+            "classify_both": lambda inputs: {
+                "classes": tf.repeat(classes, tf.size(inputs), axis=0),
+                "scores": tf.concat([-y(inputs), y(inputs)], axis=1),
+            },
+            "classify_uneven": lambda inputs: {"classes": tf.repeat(classes, tf.size(inputs), axis=0), "scores": y(inputs)},
+            "classify_flat": lambda inputs: {"scores": y(inputs)[:, 0]},
+            "classify_numbers": lambda inputs: {"classes": y(inputs)},
+            "classify_three": lambda inputs: {"scores": y(inputs), "a": y(inputs), "b": y(inputs)},
+            "unnamed": lambda inputs: {"y": y(inputs)},
+        }
+        texts = [tf.TensorSpec([None], tf.string, name="inputs")]
+        found = {name: tf.function(answer, input_signature=texts) for name, answer in answers.items()}
+        found["serving_default"] = found["regress_x_to_y"]
+        others = {
+            "of_examples": [tf.TensorSpec([None], tf.string, name="examples")],
+            "of_numbers": [tf.TensorSpec([None], tf.float32, name="inputs")],
+            "of_two": [tf.TensorSpec([None], tf.string, name=name) for name in ("inputs", "more")],
+        }
+        for name, specs in others.items():
+            found[name] = tf.function(lambda *given: {"outputs": tf.zeros(tf.shape(given[0])) * self.half}, input_signature=specs)
+        return found
+
+
 def export_documented(base: Path) -> None:
-    """Writes half_plus_three (version 00000123, as TF Serving keeps it) and sensors (version 1) under `base`."""
+    """Writes half_plus_three (version 00000123, as TF Serving keeps it), half_plus_two and sensors (version 1) under `base`."""
     for name, version, module in (("half_plus_three", "00000123", HalfPlusThree()), ("sensors", "1", Sensors())):
         tf.saved_model.save(module, str(base / name / version), signatures={"serving_default": module.serve})
+    half_plus_two = HalfPlusTwo()
+    tf.saved_model.save(half_plus_two, str(base / "half_plus_two/1"), signatures=half_plus_two.signatures())

@@ -6,17 +6,14 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import (
-    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    inference_pb2,
-    model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
-    regression_pb2,
 )
 
 from tests import tiny_model
@@ -150,13 +147,7 @@ def test_status(stubs):
         assert code(stubs.model.GetModelStatus, get_model_status_pb2.GetModelStatusRequest(model_spec=spec)) == grpc.StatusCode.NOT_FOUND
 
 
-def test_what_is_not_there_says_so(stubs):
-    for method, request in (
-        (stubs.prediction.Classify, classification_pb2.ClassificationRequest()),
-        (stubs.prediction.Regress, regression_pb2.RegressionRequest()),
-        (stubs.prediction.MultiInference, inference_pb2.MultiInferenceRequest()),
-        (stubs.model.HandleReloadConfigRequest, model_management_pb2.ReloadConfigRequest()),
-    ):
-        with pytest.raises(grpc.RpcError, match="this server has no") as refusal:
-            method(request)
-        assert refusal.value.code() == grpc.StatusCode.UNIMPLEMENTED
+def test_health(server):
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        found = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    assert found.status == health_pb2.HealthCheckResponse.SERVING

@@ -170,8 +170,8 @@ def test_numbers_that_float32_does_not_hold(ask, value):
         ("POST", f"/v1/models/{NAME}", 400),
         ("POST", f"/v1/models/{NAME}/versions/2:predict", 404),
         ("POST", f"/v1/models/{NAME}:explain", 400),
-        ("POST", f"/v1/models/{NAME}:classify", 501),
-        ("POST", f"/v1/models/{NAME}:regress", 501),
+        ("POST", f"/v1/models/{NAME}:classify", 400),
+        ("POST", f"/v1/models/{NAME}:regress", 400),
         ("PUT", PREDICT, 501),
     ],
 )

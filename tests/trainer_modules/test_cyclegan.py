@@ -16,7 +16,7 @@ from tests import killed, pictures
 from tests.contract import Case, check_saved
 from tests.contract import prepare as prepared
 from trainer_modules import cyclegan as module
-from trainer_modules.common import signatures, training
+from trainer_modules.common import serving_transform, training
 from trainer_modules.common.input_data import Rows
 
 HPARAMS = {**MODEL.hparams, "size": 32, "filters": 8, "depth": 1, "discriminator_filters": 8, "batch_size": 2, "epochs": 1}
@@ -61,7 +61,7 @@ def test_signatures_are_named_by_the_kinds_and_answer_as_the_model(saved: tuple)
         np.testing.assert_allclose(loaded[direction](**files)["image"], both[output], atol=1e-6)
     assert np.abs(both["a_to_b"] - both["b_to_a"]).max() > 0.01
     kinds = module.endpoints(
-        module.build_model(HPARAMS), signatures.OwnInputs({"image": tf.TensorSpec([None, 32, 32, 3])}, lambda *_: {}), ()
+        module.build_model(HPARAMS), serving_transform.OwnInputs({"image": tf.TensorSpec([None, 32, 32, 3])}, lambda *_: {}), ()
     )
     assert set(kinds) == {"a_to_b", "b_to_a"}
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules.common import endpoints, signatures
+from trainer_modules.common import endpoints, serving_transform, signatures
 
 
 def build_model() -> keras.Model:
@@ -16,7 +16,7 @@ def build_model() -> keras.Model:
 @pytest.fixture(scope="module")
 def inputs():
     spec = {"noise": tf.TensorSpec([None, 3], tf.float32)}
-    return signatures.OwnInputs(spec, lambda count, random: {"noise": random.normal(size=(count, 3)).astype(np.float32)})
+    return serving_transform.OwnInputs(spec, lambda count, random: {"noise": random.normal(size=(count, 3)).astype(np.float32)})
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from tests.transform_fixture import analyse
-from trainer_modules.common import signatures
+from trainer_modules.common import serving_transform, signatures
 from trainer_modules.common.decoding import decode_pixels
 
 SCHEMA = """
@@ -64,7 +64,7 @@ def exported(images, tmp_path_factory):
         keras.layers.Reshape((1,))(inputs["weight"]),
     ]
     model = keras.Model(inputs, keras.layers.Dense(3, name="scores")(keras.layers.Concatenate()(parts)))
-    serving = signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
+    serving = serving_transform.ServingTransform(transform, serving_transform.serving_feature_spec(schema))
     signatures.export(model, serving, folder / "model", CLASSES)
     layer = transform.transform_features_layer()
     return model, layer, tf.saved_model.load(str(folder / "model")).signatures
@@ -120,7 +120,9 @@ def test_classify_names_all_classes(exported, expected, images):
 )
 def test_one_output_is_of_the_second_of_two_classes_or_a_number(given, name, outputs, tmp_path):
     x = keras.Input((1,), name="x")
-    serving = signatures.OwnInputs({"x": tf.TensorSpec([None, 1], tf.float32)}, lambda count, random: {"x": random.random((count, 1))})
+    serving = serving_transform.OwnInputs(
+        {"x": tf.TensorSpec([None, 1], tf.float32)}, lambda count, random: {"x": random.random((count, 1))}
+    )
     signatures.export(keras.Model({"x": x}, keras.layers.Rescaling(0.25)(x)), serving, tmp_path, **given)
     loaded = tf.saved_model.load(str(tmp_path)).signatures
     rows = [tf.train.Example() for _ in range(2)]
@@ -185,7 +187,8 @@ def imputing(tmp_path_factory):
     transform, schema = analyse(imputing_fn, MISSING_SCHEMA, rows, folder / "transform")
     inputs = {name: keras.Input((1,), name=name) for name in ("income.filled", "place.length", "age")}
     model = keras.Model(inputs, keras.layers.Concatenate(name="all")(list(inputs.values())))
-    signatures.export(model, signatures.ServingTransform(transform, signatures.serving_feature_spec(schema)), folder / "model")
+    serving = serving_transform.ServingTransform(transform, serving_transform.serving_feature_spec(schema))
+    signatures.export(model, serving, folder / "model")
     return tf.saved_model.load(str(folder / "model")).signatures
 
 
@@ -225,4 +228,4 @@ def test_an_integer_that_may_be_missing_is_refused(tmp_path):
         tmp_path / "t",
     )
     with pytest.raises(ValueError, match="expected income, which may be missing, to be FLOAT or BYTES in the schema, received int64"):
-        signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
+        serving_transform.ServingTransform(transform, serving_transform.serving_feature_spec(schema))

@@ -16,7 +16,7 @@ import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.utils import io_utils
 
-from trainer_modules.common import checkpoints, signatures
+from trainer_modules.common import checkpoints, serving_transform, signatures
 from trainer_modules.common.input_data import (
     Rows,
     evaluation_batches,
@@ -81,7 +81,7 @@ def run(
     learn: Fit | None = None,
     dtypes: Mapping[str, str] | None = None,
     endpoints: signatures.Endpoints | None = None,
-    inputs: signatures.OwnInputs | None = None,
+    inputs: serving_transform.OwnInputs | None = None,
 ) -> None:
     """What a model's run_fn does: trains, exports, and records how it went.
 
@@ -125,7 +125,7 @@ def run(
     exported = build_model(hparams)
     exported.set_weights(model.get_weights())
     schema = io_utils.parse_pbtxt_file(fn_args.schema_path, schema_pb2.Schema())
-    serving = inputs or signatures.ServingTransform(transform, signatures.serving_feature_spec(schema))
+    serving = inputs or serving_transform.ServingTransform(transform, serving_transform.serving_feature_spec(schema))
     signatures.export(
         exported, serving, fn_args.serving_model_dir, config.get("class_names", ()), endpoints, config.get("task") == "regression"
     )

@@ -1,0 +1,77 @@
+"""What a server counts, under the names that TF Serving's Prometheus monitoring has."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import Metric
+
+from serving.errors import RequestError
+
+PATH = "/monitoring/prometheus/metrics"
+# TF Serving's buckets: microseconds, from 10 on, each 1.8 times the one before.
+BUCKETS = tuple(10 * 1.8**power for power in range(33))
+
+
+class Metrics:
+    """Numbers of requests by model and status, and how long they took.
+
+    Example:
+        with metrics.request("digits", "Predict", "GRPC", ["digits"]):
+            ...
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._latency = Histogram(
+            ":tensorflow:serving:request_latency",
+            "Distribution of wall time (in microseconds) for a request.",
+            ["model_name", "API", "entrypoint"],
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counting = threading.Lock()
+        self._registry.register(self)
+
+    @contextlib.contextmanager
+    def request(self, model: str, api: str, entrypoint: str, known: Collection[str]) -> Iterator[None]:
+        """Counts a request, whose refusal passes through.
+
+        Args:
+            model: that it asks.
+            api: Predict, Classify, Regress, MultiInference, or another method.
+            entrypoint: GRPC or REST.
+            known: names of models; others are counted as one, so that clients can't fill the memory with names.
+        """
+        started, status = time.perf_counter(), "INTERNAL"
+        try:
+            yield
+            status = "OK"
+        except RequestError as error:
+            status = error.code
+            raise
+        finally:
+            name = model if model in known else ""
+            with self._counting:
+                self._counts[name, status] += 1
+            if status == "OK":
+                self._latency.labels(name, api, entrypoint).observe(1e6 * (time.perf_counter() - started))
+
+    def collect(self) -> Iterator[Metric]:
+        """The counts (for the registry). A Counter of the library would have another name, with _total."""
+        found = Metric(":tensorflow:serving:request_count", "The total number of requests.", "unknown")
+        with self._counting:
+            counts = dict(self._counts)
+        for (model, status), count in counts.items():
+            found.add_sample(found.name, {"model_name": model, "status": status}, count)
+        yield found
+
+    def exposition(self) -> str:
+        """All of it in Prometheus's text format."""
+        return generate_latest(self._registry).decode()
