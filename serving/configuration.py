@@ -42,15 +42,16 @@ def of_folder(folder: Path) -> Settings:
     """The newest version of a model's folder, and those that its `labels.json` gives a label.
 
     Raises:
-        ValueError: the file is not an object of labels and numbers of versions.
+        ValueError: the file does not hold labels with numbers of versions.
         OSError: it cannot be read.
     """
     file = folder / LABELS_FILE
     if not file.exists():
         return Settings(folder)
-    labels = json.loads(file.read_text(encoding="utf-8"))
+    content = json.loads(file.read_text(encoding="utf-8"))
+    labels = content.get("labels") if isinstance(content, dict) else None
     if not isinstance(labels, dict) or not all(type(version) is int for version in labels.values()):
-        raise ValueError(f'expected {file} to be an object like {{"stable": 3}}, received something else')
+        raise ValueError(f'expected {file} to be an object like {{"labels": {{"stable": 3}}}}, received something else')
     return Settings(folder, labels=labels)
 
 

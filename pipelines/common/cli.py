@@ -18,7 +18,7 @@ from pipelines.common.commands.options import debug_option
 from pipelines.common.config import suggestion
 from pipelines.common.errors import DarsenaError, ExitCode, UsageError
 
-COMMANDS = ("list", "new", "collect", "run", "status", "report", "compare", "serve", "predict", "doctor")
+COMMANDS = ("list", "new", "collect", "run", "status", "report", "compare", "promote", "rollback", "serve", "predict", "doctor")
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 

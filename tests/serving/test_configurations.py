@@ -46,7 +46,7 @@ def label(tmp_path, content: str) -> None:
 
 def test_labels_of_the_folder(store, exported, tmp_path):
     assert available(store) == {3}
-    label(tmp_path, json.dumps({"stable": 2, "canary": 3, "gone": 9}))
+    label(tmp_path, json.dumps({"labels": {"stable": 2, "canary": 3, "gone": 9}, "history": []}))
     store.scan()
     assert available(store) == {2, 3} and store.served() == {NAME: 3}
     found = [store.find(NAME, label=name).version for name in ("stable", "canary")]
@@ -60,14 +60,14 @@ def test_labels_of_the_folder(store, exported, tmp_path):
     with pytest.raises(RequestError, match=r"Specific\(tiny, gone\)\. Served: version 2, 3") as refused:
         store.find(NAME, label="gone")
     assert refused.value.code == "NOT_FOUND"
-    label(tmp_path, json.dumps({"stable": 3}))
+    label(tmp_path, json.dumps({"labels": {"stable": 3}}))
     store.scan()
     assert available(store) == {3} and store.find(NAME, label="stable").version == 3
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"stable": "2"}', '{"stable": true}', '{"stable"'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"labels": {"stable": "2"}}', '{"labels": {"stable": true}}', '{"labels"'])
 def test_damaged_labels_leave_what_was_served(store, tmp_path, content, caplog):
-    label(tmp_path, '{"stable": 2}')
+    label(tmp_path, '{"labels": {"stable": 2}}')
     store.scan()
     label(tmp_path, content)
     store.scan()

@@ -22,6 +22,7 @@ from pipelines.common.commands.options import (
 )
 from pipelines.common.config import ModelConfig
 from pipelines.common.history import pushed_versions, run_records
+from pipelines.common.labels import read
 from pipelines.common.layout import load_model, model_names
 
 SERVER = f"http://{LOOPBACK}:{REST_PORT}"
@@ -45,7 +46,7 @@ def command(model: ModelConfig | None, root: Path, as_json: bool) -> None:
         screen.print(f"[bold]{state['name']}[/bold]: {headline(state)}", highlight=False, soft_wrap=True)
         tables = (
             (("Run", "Started", "Data", "Verdict", "First gate", "Seconds", "Version"), [run_row(run) for run in state["runs"]]),
-            (("Version", "Pushed", "Served"), [version_row(version) for version in state["versions"]]),
+            (("Version", "Pushed", "Served", "Labels"), [version_row(version) for version in state["versions"]]),
         )
         for columns, rows in tables:
             table = plain_table(*columns)
@@ -57,7 +58,11 @@ def command(model: ModelConfig | None, root: Path, as_json: bool) -> None:
 
 def describe(model: ModelConfig, root: Path) -> dict[str, Any]:
     """What `status` knows of a model."""
-    versions = pushed_versions(root, model.name)
+    labels = read(root, model.name).labels
+    versions = [
+        version | {"labels": sorted(label for label, number in labels.items() if number == version["version"])}
+        for version in pushed_versions(root, model.name)
+    ]
     return {
         "name": model.name,
         "runs": [describe_run(record) for record in run_records(root, model.name)],
@@ -121,4 +126,9 @@ def run_row(run: dict[str, Any]) -> tuple[str, ...]:
 
 def version_row(version: dict[str, Any]) -> tuple[str, ...]:
     """A version as cells."""
-    return (str(version["version"]), (version["pushed"] or "")[:19].replace("T", " "), "latest" if version["latest"] else "")
+    return (
+        str(version["version"]),
+        (version["pushed"] or "")[:19].replace("T", " "),
+        "latest" if version["latest"] else "",
+        ", ".join(version["labels"]),
+    )
