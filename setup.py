@@ -23,6 +23,11 @@ setup(
     install_requires=requirements(),
     packages=find_packages(include=[f"{name}{sub}" for name in PACKAGES for sub in ("", ".*")]),
     include_package_data=True,
-    package_data={"pipelines.common.scaffold": ["templates/*"], "reporting": ["templates/*"], "schemas": ["*/*.pbtxt"]},
+    package_data={
+        "pipelines.common.scaffold": ["templates/*"],
+        "reporting": ["templates/*"],
+        "serving.deployment": ["templates/*"],
+        "schemas": ["*/*.pbtxt"],
+    },
     entry_points={"console_scripts": ["darsena = pipelines.common.cli:main"]},
 )

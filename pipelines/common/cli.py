@@ -18,7 +18,21 @@ from pipelines.common.commands.options import debug_option
 from pipelines.common.config import suggestion
 from pipelines.common.errors import DarsenaError, ExitCode, UsageError
 
-COMMANDS = ("list", "new", "collect", "run", "status", "report", "compare", "promote", "rollback", "serve", "predict", "doctor")
+COMMANDS = (
+    "list",
+    "new",
+    "collect",
+    "run",
+    "status",
+    "report",
+    "compare",
+    "promote",
+    "rollback",
+    "serve",
+    "serving-config",
+    "predict",
+    "doctor",
+)
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -37,7 +51,7 @@ class Commands(click.Group):
         """
         if cmd_name not in COMMANDS:
             raise UsageError(f"there is no command {cmd_name!r}. {suggestion(cmd_name, list(COMMANDS))}")
-        found: click.Command = importlib.import_module(f"pipelines.common.commands.{cmd_name}").command
+        found: click.Command = importlib.import_module(f"pipelines.common.commands.{cmd_name.replace('-', '_')}").command
         return found
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import signal
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
 from pipelines.common.commands.options import GRPC_PORT, LOOPBACK, REST_PORT, Command, ModelName, debug_option, is_debug, root_option
 from pipelines.common.config import ModelConfig
-from pipelines.common.errors import DarsenaError
-from pipelines.common.layout import model_names, versions
+from pipelines.common.errors import DarsenaError, UsageError
+from pipelines.common.layout import model_names, serving_dir, versions
 from pipelines.common.quiet import NOWHERE, quiet
 
 if TYPE_CHECKING:
@@ -31,13 +32,21 @@ PORT = click.IntRange(0, 65535)
 @click.option("--host", default=LOOPBACK, metavar="ADDRESS", show_default=True, help="Address to listen on.")
 @click.option("--grpc-port", type=PORT, default=GRPC_PORT, metavar="PORT", show_default=True, help="0 takes a free one.")
 @click.option("--rest-port", type=PORT, default=REST_PORT, metavar="PORT", show_default=True, help="0 takes a free one.")
+@click.option(
+    "--binary",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    metavar="PATH",
+    help="Run this tensorflow_model_server instead.",
+)
 @debug_option
-def command(models: tuple[ModelConfig, ...], root: Path, host: str, grpc_port: int, rest_port: int) -> None:
+def command(models: tuple[ModelConfig, ...], root: Path, host: str, grpc_port: int, rest_port: int, binary: Path | None) -> None:
     """Serve the pushed models (all of them by default) over the TF Serving API, gRPC and REST.
 
     A version pushed while it runs is picked up. Ctrl-C or SIGTERM stops it.
     """
     names = pushed(root, [model.name for model in models])
+    if binary:
+        become(binary, root, names, host, grpc_port, rest_port)
     if not is_loopback(host):
         click.echo(f"darsena: warning: {host} is no loopback address: whoever reaches this machine can use the server.", err=True)
     stop = threading.Event()
@@ -58,6 +67,29 @@ def command(models: tuple[ModelConfig, ...], root: Path, host: str, grpc_port: i
         for number, handler in previous.items():
             signal.signal(number, handler)
     click.echo("stopped.")
+
+
+def become(binary: Path, root: Path, names: list[str], host: str, grpc_port: int, rest_port: int) -> NoReturn:
+    """Replaces this process by the real server, with the configuration that `darsena serving-config` writes for it.
+
+    Raises:
+        DarsenaError: it can't be run, or its configuration can't be written.
+        UsageError: it was given an address, or port 0, which it does not take.
+    """
+    from pipelines.common.commands.serving_config import served, write
+    from serving.deployment.files import Options, configuration, server_flags
+
+    if host != LOOPBACK or 0 in (grpc_port, rest_port):
+        raise UsageError("expected no --host, and ports other than 0, with --binary: tensorflow_model_server has no such options.")
+    folder = (root / "serving-config" / "binary").absolute()
+    models = [served(root, name, str(serving_dir(root, name).absolute())) for name in names]
+    write(folder, configuration(models, Options(str(root))))
+    click.echo(f"darsena: warning: {binary.name} listens on all of this machine's addresses.", err=True)
+    command = [str(binary), f"--port={grpc_port}", f"--rest_api_port={rest_port}", *server_flags(batching=False, config=str(folder))]
+    try:
+        os.execv(binary, command)  # it is what the user asked to run
+    except OSError as error:
+        raise DarsenaError(f"expected {binary} to be a program for this machine, received: {error.strerror}.") from error
 
 
 def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port: int, err: TextIO) -> ModelServer:

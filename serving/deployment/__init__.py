@@ -1,0 +1,1 @@
+"""Files that run the real TF Serving on pushed models."""
