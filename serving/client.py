@@ -7,27 +7,65 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
+import time
 import urllib.parse
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 from serving.answers import SignatureInfo, VersionStatus, signatures_of, statuses_of
-from serving.errors import ServingError
+from serving.errors import ServerTimeout, ServerUnavailable, ServingError, refused
 from serving.json_tensors import array_from_json, json_from_array
 
+Answer = TypeVar("Answer")
+
 TIMEOUT_SECONDS = 30.0
+RETRIES = 3
+# Before the first retry, and at most; each wait is up to twice the one before, and drawn at random so that clients don't come together.
+FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0
+
+
+class Patience:
+    """Asks again while a server is not there, as when it starts anew or another takes over. Predictions change nothing, so that is safe.
+
+    Args:
+        timeout: seconds for a call with all its retries.
+        retries: how often to ask again.
+    """
+
+    def __init__(self, timeout: float, retries: int) -> None:
+        self.timeout = timeout
+        self._retries = retries
+
+    def call(self, ask: Callable[[float], Answer]) -> Answer:
+        """What `ask` returns when given the seconds that are left.
+
+        Raises:
+            ServingError: the last attempt's; anything but ServerUnavailable at once.
+        """
+        end = time.monotonic() + self.timeout
+        for attempt in range(self._retries):
+            try:
+                return ask(end - time.monotonic())
+            except ServerUnavailable:
+                wait = random.uniform(0.5, 1.0) * min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
+                if time.monotonic() + wait >= end:
+                    raise
+                time.sleep(wait)
+        return ask(end - time.monotonic())
 
 
 class RestClient:
     """Asks over REST. A connection per call; may be shared by threads."""
 
-    def __init__(self, base_url: str, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, base_url: str, timeout: float = TIMEOUT_SECONDS, retries: int = RETRIES) -> None:
         """
         Args:
             base_url: e.g. "http://127.0.0.1:8501".
-            timeout: seconds that the server may be silent for.
+            timeout: seconds for a call with all its retries.
+            retries: how often to ask again where no server answers.
 
         Raises:
             ServingError: that is no such address.
@@ -41,7 +79,7 @@ class RestClient:
             raise ServingError(f"expected an address like http://127.0.0.1:8501, received {base_url!r}.")
         self._host, self._port, self._prefix = host, port, parts.path.rstrip("/")
         self._url = base_url
-        self._timeout = timeout
+        self._patience = Patience(timeout, retries)
 
     def predict(
         self, model: str, inputs: Mapping[str, np.ndarray], signature: str = "serving_default", version: int | None = None, label: str = ""
@@ -59,7 +97,8 @@ class RestClient:
             Arrays by name, of the signature's dtypes; strings are object arrays of bytes.
 
         Raises:
-            ServingError: no server answers, or it refuses.
+            ServerUnavailable, ServerTimeout: no server answers.
+            RequestRefused: it refuses; NotFound and InvalidRequest are such.
         """
         outputs = _signature(self.metadata(model, version, label), model, signature).outputs
         columns = {name: json_from_array(_with_bytes(array), as_bytes=True) for name, array in inputs.items()}
@@ -73,7 +112,8 @@ class RestClient:
         """The signatures of a version, by name.
 
         Raises:
-            ServingError: no server answers, or it refuses.
+            ServerUnavailable, ServerTimeout: no server answers.
+            RequestRefused: it refuses; NotFound and InvalidRequest are such.
         """
         return signatures_of(self._ask("GET", _path(model, version, label) + "/metadata")["metadata"]["signature_def"])
 
@@ -81,43 +121,52 @@ class RestClient:
         """The versions that the server knows of, newest first.
 
         Raises:
-            ServingError: no server answers, or it refuses.
+            ServerUnavailable, ServerTimeout: no server answers.
+            RequestRefused: it refuses; NotFound and InvalidRequest are such.
         """
         return statuses_of(self._ask("GET", _path(model)))
 
     def _ask(self, method: str, path: str, body: str | None = None) -> Any:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        return self._patience.call(lambda seconds: self._ask_once(method, path, body, seconds))
+
+    def _ask_once(self, method: str, path: str, body: str | None, seconds: float) -> Any:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=seconds)
         try:
             connection.request(method, self._prefix + path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
             answer = json.loads(response.read())
         except TimeoutError:
-            raise ServingError(f"{_silent(self._url, self._timeout)}") from None
+            raise ServerTimeout(_silent(self._url, self._patience.timeout)) from None
         except ConnectionRefusedError:
-            raise ServingError(_absent(self._url)) from None
+            raise ServerUnavailable(_absent(self._url)) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ServingError(f"the connection to the model server at {self._url} was lost ({_cause(error)}). {START}") from None
+            raise ServerUnavailable(f"the connection to the model server at {self._url} was lost ({_cause(error)}). {START}") from None
         finally:
             connection.close()
         if response.status != http.HTTPStatus.OK:
-            raise ServingError(f"the model server at {self._url} refused: {answer.get('error', answer)} ({response.status}).")
+            said = answer.get("error", answer) if isinstance(answer, dict) else answer
+            message = f"the model server at {self._url} refused: {said} ({response.status})."
+            if response.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+                raise ServerUnavailable(message)
+            raise refused(CODES.get(response.status, "UNKNOWN"), message)
         return answer
 
 
 class GrpcClient:
     """Asks over gRPC, on one connection that threads may share."""
 
-    def __init__(self, address: str, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, address: str, timeout: float = TIMEOUT_SECONDS, retries: int = RETRIES) -> None:
         """
         Args:
             address: e.g. "127.0.0.1:8500".
-            timeout: seconds that an answer may take.
+            timeout: seconds for a call with all its retries.
+            retries: how often to ask again where no server answers.
         """
         import grpc
         from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
         self._address = address
-        self._timeout = timeout
+        self._patience = Patience(timeout, retries)
         unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         self._channel = grpc.insecure_channel(address, [*unlimited, ("grpc.enable_http_proxy", 0)])
         self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
@@ -162,18 +211,24 @@ class GrpcClient:
         self._channel.close()
 
     def _ask(self, method: Any, request: Any) -> Any:
+        return self._patience.call(lambda seconds: self._ask_once(method, request, seconds))
+
+    def _ask_once(self, method: Any, request: Any, seconds: float) -> Any:
         import grpc
 
         try:
-            return method(request, timeout=self._timeout)
+            return method(request, timeout=seconds)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.UNAVAILABLE:
-                raise ServingError(_absent(self._address)) from None
+                raise ServerUnavailable(_absent(self._address)) from None
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise ServingError(_silent(self._address, self._timeout)) from None
-            raise ServingError(f"the model server at {self._address} refused: {error.details()} ({error.code().name}).") from None
+                raise ServerTimeout(_silent(self._address, self._patience.timeout)) from None
+            message = f"the model server at {self._address} refused: {error.details()} ({error.code().name})."
+            raise refused(error.code().name, message) from None
 
 
+# What TF Serving's HTTP statuses stand for.
+CODES = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 412: "FAILED_PRECONDITION", 413: "RESOURCE_EXHAUSTED", 501: "UNIMPLEMENTED"}
 START = "Start one with: darsena serve"
 
 

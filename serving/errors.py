@@ -7,8 +7,49 @@ class ServingError(Exception):
     """An expected failure: the server cannot start, is not there, or refuses a request."""
 
 
+class ServerUnavailable(ServingError):
+    """The client found no server that answers, or one that cannot answer now, however often it asked."""
+
+
+class ServerTimeout(ServingError):
+    """The server did not answer in time."""
+
+
+class RequestRefused(ServingError):
+    """The server answered that it will not answer this request: asking again would change nothing.
+
+    Attributes:
+        code: canonical name of the gRPC status; over REST that which TF Serving has the HTTP status for.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotFound(RequestRefused):
+    """There is no such model or version."""
+
+
+class InvalidRequest(RequestRefused):
+    """The inputs, their shapes or dtypes, or the signature are wrong."""
+
+
+REFUSALS = {
+    "NOT_FOUND": NotFound,
+    "INVALID_ARGUMENT": InvalidRequest,
+    "FAILED_PRECONDITION": InvalidRequest,
+    "OUT_OF_RANGE": InvalidRequest,
+}
+
+
+def refused(code: str, message: str) -> RequestRefused:
+    """A refusal by its kind."""
+    return REFUSALS.get(code, RequestRefused)(code, message)
+
+
 class RequestError(ServingError):
-    """A request that the server refuses.
+    """A request that the server refuses, on the server's side.
 
     Attributes:
         code: canonical name of the gRPC status, e.g. "NOT_FOUND".

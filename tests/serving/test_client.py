@@ -1,6 +1,11 @@
 """Both clients against a running server: the model's own answers, and refusals that say what is wrong."""
 
+import http.server
+import json
 import re
+import socket
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,7 +13,7 @@ import pytest
 
 from serving.answers import SignatureInfo, TensorInfo, VersionStatus
 from serving.client import GrpcClient, RestClient
-from serving.errors import ServingError
+from serving.errors import InvalidRequest, NotFound, RequestRefused, ServerTimeout, ServerUnavailable, ServingError
 from serving.server import ModelServer
 from tests import tiny_model
 from tests.serving.exported import NAME, SENSOR, SIGNAL
@@ -145,3 +150,84 @@ def test_something_else_that_listens(server):
     """The gRPC port does not speak HTTP/1.1: the REST client must not hang or print a traceback."""
     with pytest.raises(ServingError, match=r"connection to the model server at \S+ was lost"):
         RestClient(f"http://127.0.0.1:{server.grpc_port}", timeout=5).status(NAME)
+
+
+class Flaky(http.server.BaseHTTPRequestHandler):
+    """A server whose first requests fail in some way."""
+
+    failures: list[str]
+    asked: list[float]
+
+    def do_GET(self) -> None:
+        self.asked.append(time.monotonic())
+        failure = self.failures.pop(0) if self.failures else ""
+        if failure == "drop":
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        status, answer = (int(failure), {"error": "not now"}) if failure else (200, {"model_version_status": []})
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def flaky():
+    handler = type("Handler", (Flaky,), {"failures": [], "asked": []})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        yield handler, f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("failures", [["503"], ["drop"], ["503", "drop", "503"]])
+def test_a_server_that_is_not_ready_is_asked_again_ever_later(flaky, failures):
+    handler, url = flaky
+    handler.failures[:] = failures
+    assert RestClient(url).status(NAME) == []
+    waits = np.diff(handler.asked)
+    assert len(waits) == len(failures)
+    assert all(wait >= 0.5 * 0.05 * 2**attempt for attempt, wait in enumerate(waits))
+
+
+@pytest.mark.parametrize(
+    ("failures", "options", "kind", "asked"),
+    [
+        (["503"] * 9, {}, ServerUnavailable, 4),
+        (["503"] * 9, {"retries": 1}, ServerUnavailable, 2),
+        (["503"] * 9, {"timeout": 0.01}, ServerUnavailable, 1),  # no time is left for another attempt
+        (["404"], {}, NotFound, 1),
+        (["400"], {}, InvalidRequest, 1),
+        (["412"], {}, InvalidRequest, 1),
+        (["500"], {}, RequestRefused, 1),
+    ],
+)
+def test_what_is_asked_again_and_what_is_not(flaky, failures, options, kind, asked):
+    handler, url = flaky
+    handler.failures[:] = failures
+    with pytest.raises(kind, match="not now") as error:
+        RestClient(url, **options).status(NAME)
+    assert type(error.value) is kind and len(handler.asked) == asked
+
+
+def test_refusals_have_their_codes(client):
+    with pytest.raises(NotFound) as absent:
+        client.status("absent")
+    with pytest.raises(InvalidRequest) as wrong:
+        client.predict(NAME, {"image": np.zeros((1, 5, 4), np.uint8)})
+    assert (absent.value.code, wrong.value.code) == ("NOT_FOUND", "INVALID_ARGUMENT")
+
+
+def test_a_server_that_says_nothing_is_a_timeout():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(ServerTimeout, match=r"did not answer within 0\.2 s"):
+            RestClient(f"http://127.0.0.1:{port}", timeout=0.2).status(NAME)
+        grpc_client = GrpcClient(f"127.0.0.1:{port}", timeout=0.2)
+        with pytest.raises(ServerTimeout, match=r"did not answer within 0\.2 s"):
+            grpc_client.status(NAME)
+        grpc_client.close()
