@@ -31,6 +31,7 @@ COMMANDS = (
     "serve",
     "serving-config",
     "predict",
+    "batch",
     "doctor",
 )
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it

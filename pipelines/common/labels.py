@@ -103,14 +103,7 @@ def promote(root: Path, model: str, label: str, version: int | None, reason: str
         raise UsageError(f"expected a label of letters, digits, '_', '-' and '.', such as stable, received {label!r}.")
     if force and not reason.strip():
         raise UsageError("expected a reason with --force, received none: it is recorded. Add --reason TEXT.")
-    there = versions(root, model)
-    if not there:
-        raise UsageError(
-            f"expected a pushed version of {model} under {serving_dir(root, model)}, found none. Make one: darsena run {model}"
-        )
-    chosen = there[-1] if version is None else version
-    if chosen not in there:
-        raise UsageError(f"expected --version to be one of {', '.join(map(str, there))}, received {chosen}.")
+    chosen = chosen_version(root, model, version)
     blessed = is_blessed(root, model, chosen)
     if not blessed and not force:
         raise NotBlessed(
@@ -120,6 +113,28 @@ def promote(root: Path, model: str, label: str, version: int | None, reason: str
     with changing(root, model):
         found = read(root, model)
         return record(root, model, found, Change(now(), label, chosen, found.labels.get(label), PROMOTE, not blessed, reason))
+
+
+def chosen_version(root: Path, model: str, version: int | None, label: str = "") -> int:
+    """The number of a pushed version: the one given, that with the label, or the latest.
+
+    Raises:
+        UsageError: there is no such version or label, or both were given.
+    """
+    folder, there = serving_dir(root, model), versions(root, model)
+    if not there:
+        raise UsageError(f"expected a pushed version of {model} under {folder}, found none. Make one with: darsena run {model}")
+    if label:
+        if version is not None:
+            raise UsageError("expected either --version or --label, received both.")
+        labels = read(root, model).labels
+        if label not in labels:
+            raise UsageError(f"expected --label to be one of {model}'s labels ({', '.join(sorted(labels)) or 'none'}), received {label!r}.")
+        version = labels[label]
+    number = there[-1] if version is None else version
+    if number not in there:
+        raise UsageError(f"expected the version to be one of {', '.join(map(str, there))}, which are in {folder}, received {number}.")
+    return number
 
 
 def rollback(root: Path, model: str, label: str, reason: str) -> Change:

@@ -71,7 +71,7 @@ def test_rollbacks_go_back_one_by_one_and_labels_do_not_mix(root):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("promote", MODEL, "--label", "stable", "--version", 9), 2, "expected --version to be one of 1, 2, 3, 4, received 9"),
+        (("promote", MODEL, "--label", "stable", "--version", 9), 2, "expected the version to be one of 1, 2, 3, 4"),
         (("promote", MODEL, "--label", "a b", "--version", 1), 2, "expected a label of letters, digits"),
         (("promote", "mnist_lenet", "--label", "stable"), 2, "expected a pushed version of mnist_lenet"),
         (("promote", MODEL, "--version", 1), 2, "--label"),
