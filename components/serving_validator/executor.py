@@ -18,12 +18,14 @@ from components.child import ChildFailed, run_module
 from components.golden import compare, read_golden
 
 _SIGNATURES = ("serving_default", "decode", "raw")
+# Of signatures that some models have, the output that is the model's own answer.
+_ANSWERS = {"classify": "scores", "regress": "outputs"}
 
 
 def validate(saved_model_dir: Path, model_run: Path, work_dir: Path, tolerance: float, timeout: float) -> dict[str, Any]:
     """Loads a SavedModel with the C++ loader and compares its answers to the golden examples with the golden ones.
 
-    Two ways are asked: `serving_default`, and `decode` followed by `raw`.
+    Two ways are asked: `serving_default`, and `decode` followed by `raw`; and `classify` or `regress`, where there is one.
 
     Args:
         saved_model_dir: the candidate.
@@ -42,9 +44,8 @@ def validate(saved_model_dir: Path, model_run: Path, work_dir: Path, tolerance: 
         return _refusal(f"the C++ SavedModel loader, which TF Serving uses, did not answer: {failure}")
 
     records, problems = [], []
-    for name in ("serving_default", "raw"):
-        prefix = f"{name}/"
-        found = compare(golden.outputs, {key.removeprefix(prefix): array for key, array in answers.items() if key.startswith(prefix)})
+    for name in dict.fromkeys(key.partition("/")[0] for key in answers if not key.startswith("decode/")):
+        found = compare(_expected(name, golden.outputs), _received(name, answers))
         difference = None if found.problem else found.max_abs_diff
         records.append({"name": name, "examples": len(golden.examples), "max_abs_diff": difference})
         if found.problem:
@@ -55,6 +56,21 @@ def validate(saved_model_dir: Path, model_run: Path, work_dir: Path, tolerance: 
                 f"received answers {found.relative_diff:.3g} away"
             )
     return {"passed": not problems, "signatures": records, "load_seconds": load_seconds, "reason": "; ".join(problems)}
+
+
+def _expected(signature: str, golden: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """What a signature is to answer; of a binary model `classify` gives the probabilities of both classes."""
+    if signature not in _ANSWERS:
+        return golden
+    (values,) = golden.values()
+    both = signature == "classify" and values.shape[1] == 1
+    return {_ANSWERS[signature]: np.hstack([1 - values, values]) if both else values}
+
+
+def _received(signature: str, answers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What it answered, but for the names of classes."""
+    outputs = {key.partition("/")[2]: array for key, array in answers.items() if key.startswith(f"{signature}/")}
+    return {_ANSWERS[signature]: outputs[_ANSWERS[signature]]} if signature in _ANSWERS else outputs
 
 
 def failed_exports(exports: Path) -> list[str]:
@@ -76,7 +92,8 @@ def _ask(saved_model_dir: Path, examples: list[bytes], work_dir: Path, timeout: 
         work = Path(partial)
         job, inputs, outputs = work / "job.json", work / "inputs.npz", work / "outputs.npz"
         job.write_text(json.dumps({"saved_model": str(saved_model_dir), "calls": _calls(saved_model_dir)}))
-        save_arrays(inputs, {"examples": np.array(examples, object)})
+        given = np.array(examples, object)
+        save_arrays(inputs, {"examples": given, "inputs": given})
         printed = run_module("components.serving_validator.c_loader", [str(job), str(inputs), str(outputs)], work, timeout)
         return load_arrays(outputs), float(printed)
 
@@ -107,7 +124,8 @@ def _calls(saved_model_dir: Path) -> list[dict[str, dict[str, str]]]:
             "fetches": {f"{name}/{key}": tensor.name for key, tensor in outputs.items()},
         }
 
-    return [call("serving_default", ""), call("decode", ""), call("raw", "decode/")]
+    further = [call(name, "") for name in _ANSWERS if name in signatures]
+    return [call("serving_default", ""), call("decode", ""), call("raw", "decode/"), *further]
 
 
 class Executor(base_executor.BaseExecutor):

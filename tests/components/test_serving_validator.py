@@ -12,7 +12,7 @@ from components.artifacts import Exports, Validation
 from components.child import ChildFailed, run_module
 from components.serving_validator import c_loader, executor
 from components.serving_validator.component import ServingValidator
-from tests.components.conftest import artifact
+from tests.components.conftest import artifact, write_golden
 
 C_LOADER = "components.serving_validator.c_loader"
 
@@ -76,6 +76,47 @@ def test_a_good_model_passes(trained, tmp_path):
     assert [(record["name"], record["examples"]) for record in validation["signatures"]] == [("serving_default", 32), ("raw", 32)]
     assert all(record["max_abs_diff"] <= 1e-6 for record in validation["signatures"])
     assert list(tmp_path.iterdir()) == []
+
+
+class Binary(tf.Module):
+    """A model of one probability, with the signature for TF Serving's Classify; it may be another probability there."""
+
+    def __init__(self, off: float):
+        super().__init__()
+        self.off = tf.Variable(off)
+
+    def raw(self, x):
+        return {"probability": tf.sigmoid(x)}
+
+    def decode(self, examples):
+        return tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})
+
+    def classify(self, inputs):
+        second = self.raw(**self.decode(inputs))["probability"] + self.off
+        return {"classes": tf.repeat([["no", "yes"]], tf.size(inputs), axis=0), "scores": tf.concat([1 - second, second], axis=1)}
+
+
+@pytest.mark.parametrize("off", [0.0, 0.01])
+def test_classify_is_asked_too(tmp_path, off):
+    module = Binary(off)
+    texts = {name: [tf.TensorSpec([None], tf.string, name=name)] for name in ("examples", "inputs")}
+    signatures = {
+        "raw": tf.function(module.raw, input_signature=[tf.TensorSpec([None, 1], tf.float32, name="x")]),
+        "decode": tf.function(module.decode, input_signature=texts["examples"]),
+        "serving_default": tf.function(lambda examples: module.raw(**module.decode(examples)), input_signature=texts["examples"]),
+        "classify": tf.function(module.classify, input_signature=texts["inputs"]),
+    }
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=signatures)
+    values = np.linspace(-2, 2, 5, dtype=np.float32)[:, np.newaxis]
+    examples = [
+        tf.train.Example(features=tf.train.Features(feature={"x": tf.train.Feature(float_list=tf.train.FloatList(value=value))}))
+        for value in values
+    ]
+    run = write_golden(tmp_path / "run", [example.SerializeToString() for example in examples], probability=tf.sigmoid(values).numpy())
+    validation = executor.validate(tmp_path / "model", run, tmp_path, tolerance=1e-5, timeout=60)
+    found = {record["name"]: record["max_abs_diff"] for record in validation["signatures"]}
+    assert found == pytest.approx({"serving_default": 0, "raw": 0, "classify": off}, abs=1e-6)
+    assert validation["passed"] == (off == 0) and ("signature 'classify' in C++" in validation["reason"]) == (off > 0)
 
 
 def test_answers_of_another_model_are_refused_by_both_ways(trained, other_model_run, tmp_path):
