@@ -235,9 +235,30 @@ def test_a_record_that_is_cut_or_changed_is_found(tmp_path):
         assert place > 0
 
 
-def test_classes_and_keys_of_their_own(tmp_path):
+def test_a_key_is_needed_where_one_is_asked_for():
     rows = [{"id": 7, "x": 1}, reading.Bad("broken"), {"id": None, "x": 1}]
     keys, good, bad = answering.split(rows, 10, "id")
     assert keys == [(10, "7")] and good == rows[:1] and [each["row"] for each in bad] == [11, 12]
-    scores = answering.class_scores({"probability": np.array([[0.75], [0.5]])}, 2, "binary")
-    np.testing.assert_allclose(scores, [[0.25, 0.75], [0.5, 0.5]])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "task", "expected"),
+    [
+        (
+            {"probability": [[0.75], [0.25]]},
+            "binary",
+            {"class": ["yes", "no"], "class_probability": [0.75, 0.75], "probability": [0.75, 0.25]},
+        ),
+        (
+            {"probabilities": [[0.9, 0.1], [0.2, 0.8]]},
+            "multiclass",
+            {"class": ["no", "yes"], "class_probability": [0.9, 0.8], "probabilities": [[0.9, 0.1], [0.2, 0.8]]},
+        ),
+        ({"prediction": [[1.5], [2.5]]}, "regression", {"prediction": [1.5, 2.5]}),
+    ],
+)
+def test_columns_of_answers(tmp_path, outputs, task, expected):
+    names = () if task == "regression" else ("no", "yes")
+    job = answering.Job(reading.Source(tmp_path, reading.CSV), tmp_path, tmp_path, class_names=names, task=task)
+    table = answering.AnswerPart(job)._table([3, 4], {name: np.array(values) for name, values in outputs.items()})
+    assert table.to_pydict() == {"key": [3, 4], **expected}

@@ -23,7 +23,7 @@ from pipelines.common.inputs import Input, batch
 
 BATCH = 1024
 RAW, OF_EXAMPLES = "raw", "serving_default"
-KEY, PREDICTION, PROBABILITY = "key", "prediction", "probability"
+KEY, CLASS, CLASS_PROBABILITY = "key", "class", "class_probability"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,13 +119,13 @@ class AnswerPart(beam.DoFn):
         return found
 
     def _table(self, keys: Sequence[Any], outputs: Mapping[str, np.ndarray]) -> pa.Table:
-        """Answers as columns: the key, what is predicted if there are classes, and the outputs."""
+        """Answers as columns: the key, the likeliest class and its probability if there are classes, and the outputs."""
         columns: dict[str, Any] = {KEY: pa.array(keys)}
         scores = class_scores(outputs, len(self._job.class_names), self._job.task)
         if scores is not None:
             best = scores.argmax(axis=1)
-            columns[PREDICTION] = pa.array([self._job.class_names[place] for place in best])
-            columns[PROBABILITY] = pa.array(scores[np.arange(len(best)), best])
+            columns[CLASS] = pa.array([self._job.class_names[place] for place in best])
+            columns[CLASS_PROBABILITY] = pa.array(scores[np.arange(len(best)), best])
         for name, values in outputs.items():
             if values.ndim == 2 and values.shape[1] == 1:
                 values = values[:, 0]
