@@ -106,7 +106,7 @@ def classifications(servable: Servable, signature: str, examples: Sequence[bytes
         raise invalid(f"Expected one or two output Tensors, found {len(definition.outputs)}")
     known = [name for name in (CLASSES, SCORES) if name in definition.outputs]
     if not known:
-        raise unfit(f'Expected classification signature outputs to contain at least one of "{CLASSES}" or "{SCORES}"', definition)
+        raise unfit(f'Expected classification signature outputs to contain at least one of "{CLASSES}" or "{SCORES}"', definition, servable)
     answers = ask(servable, signature, definition, "classification", examples)
     columns = {name: checked_matrix(name, answers[name], len(examples)) for name in known}
     sizes = {name: column.shape[1] for name, column in columns.items()}
@@ -128,7 +128,7 @@ def regressions(servable: Servable, signature: str, examples: Sequence[bytes]) -
     if len(definition.outputs) != 1:
         raise invalid("Expected one output Tensor.")
     if OUTPUTS not in definition.outputs:
-        raise unfit("No regression outputs found in SignatureDef", definition)
+        raise unfit("No regression outputs found in SignatureDef", definition, servable)
     values = ask(servable, signature, definition, "regression", examples)[OUTPUTS]
     if values.ndim not in (1, 2) or (values.ndim == 2 and values.shape[1] != 1):
         raise invalid(f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {list(values.shape)}")
@@ -160,7 +160,7 @@ def ask(servable: Servable, signature: str, definition: Any, kind: str, examples
     if len(definition.inputs) != 1:
         raise invalid("Expected one input Tensor.")
     if INPUTS not in definition.inputs:
-        raise unfit(f"No {kind} inputs found in SignatureDef", definition)
+        raise unfit(f"No {kind} inputs found in SignatureDef", definition, servable)
     if definition.inputs[INPUTS].dtype != tf.string.as_datatype_enum:
         raise invalid(f"Expected the input {INPUTS} to take serialized tf.Examples, DT_STRING.")
     return servable.predict(signature, {INPUTS: np.array(examples, object)})
@@ -182,10 +182,12 @@ def checked_matrix(name: str, values: np.ndarray, rows: int) -> np.ndarray:
     return values
 
 
-def unfit(what: str, definition: Any) -> RequestError:
-    """A signature without what the method needs."""
+def unfit(what: str, definition: Any, servable: Servable) -> RequestError:
+    """A signature without what the method needs; says which may have it."""
+    fit = sorted(name for name, other in servable.definitions.items() if INPUTS in other.inputs) or ["none"]
+    taken, given = (", ".join(sorted(names)) for names in (definition.inputs, definition.outputs))
     return RequestError(
-        "FAILED_PRECONDITION", f"{what}: it takes {', '.join(sorted(definition.inputs))} and gives {', '.join(sorted(definition.outputs))}."
+        "FAILED_PRECONDITION", f"{what}: it takes {taken} and gives {given}. Signatures that take {INPUTS}: {', '.join(fit)}."
     )
 
 

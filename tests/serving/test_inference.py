@@ -121,6 +121,12 @@ def test_what_is_no_classifier(stub, ask, signature, code, said):
     assert status == STATUS[code] and said in answer["error"]
 
 
+def test_a_signature_that_does_not_fit_is_answered_with_those_that_may(stub):
+    code, said = refusal(stub.Regress, regression_pb2.RegressionRequest(model_spec=spec("of_examples"), input=given(1)))
+    assert code == "FAILED_PRECONDITION" and "it takes examples and gives outputs. Signatures that take inputs: classify_both, " in said
+    assert "of_examples" not in said.partition("Signatures")[2]
+
+
 def test_requests_without_examples_or_of_wrong_ones(stub):
     for kind in (input_pb2.Input(), input_pb2.Input(example_list={}), input_pb2.Input(example_list_with_context={"context": example(x=1)})):
         assert refusal(stub.Regress, regression_pb2.RegressionRequest(model_spec=spec(), input=kind)) == (
