@@ -90,6 +90,9 @@ def measure(row: Row, root: Path) -> Measured:
     if done.returncode not in (0, 3):
         sys.exit(f"bench-models: {' '.join(command)} ended with {done.returncode}.")
     measured = describe(row, json.loads(done.stdout), home)
+    # A run that another row of the same model made is answered from the cache: what it took then counts.
+    others = [found for other in ROWS if other.name == row.name and other is not row and (found := kept(other, root))]
+    measured = dataclasses.replace(measured, run_seconds=max([measured.run_seconds, *(other.run_seconds for other in others)]))
     file = measured_file(row, root)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(dataclasses.asdict(measured), indent=1))

@@ -101,14 +101,28 @@ def explained_variance(record: dict) -> float:
 
 
 def color_map(record: dict) -> dict[str, float]:
-    """Errors on the test split of MiniSom's map of the training split's colours, of the same size, after as many passes."""
+    """Errors on the test split of MiniSom's map of the training split's colours: of the same size, after as many passes, with a
+    neighbourhood that begins and ends as wide; means of three seeds."""
     from minisom import MiniSom
 
     hparams = record["config"]["hparams"]
     train, test = (np.array([read_split(record, split)[channel] for channel in "rgb"], np.float32).T / 255 for split in ("train", "test"))
-    found = MiniSom(hparams["rows"], hparams["columns"], 3, sigma=hparams["sigma"], learning_rate=hparams["rate"], random_seed=0)
-    found.train(train, hparams["iterations"] * len(train), random_order=True)
-    return {"quantization_error": float(found.quantization_error(test)), "topographic_error": float(found.topographic_error(test))}
+    if hparams["last_sigma"] != 1:
+        raise ValueError(f"expected last_sigma to be 1, where MiniSom's linear decay ends, received {hparams['last_sigma']}.")
+    errors = []
+    for seed in range(3):
+        found = MiniSom(
+            hparams["rows"],
+            hparams["columns"],
+            3,
+            sigma=hparams["sigma"],
+            learning_rate=hparams["rate"],
+            sigma_decay_function="linear_decay_to_one",
+            random_seed=seed,
+        )
+        found.train(train, hparams["iterations"] * len(train), random_order=True)
+        errors.append((found.quantization_error(test), found.topographic_error(test)))
+    return dict(zip(("quantization_error", "topographic_error"), map(float, np.mean(errors, axis=0)), strict=True))
 
 
 def inertia(record: dict) -> float:

@@ -4,7 +4,7 @@ A map of 30 by 30 units (T. Kohonen, "Self-Organized Formation of Topologically 
 S. Pal, "Deep Learning with TensorFlow 2 and Keras", chapter on unsupervised learning, which shows 16 colours one after the other, 400
 in all, with a neighbourhood of 10 and a rate of 0.5), trained here in batches (trainer_modules/common/self_organising_map.py). The
 reference is MiniSom on the same colours: its quantisation error, the mean distance of colours from their units, and its topographic
-error, the share of colours whose two best units are no neighbours.
+error, the share of colours whose two best units are no neighbours (docs/models.md).
 
     darsena run color_som               the colours that matplotlib has names for
     darsena run color_som --data PATH   your own

@@ -4,7 +4,7 @@ T. Mikolov and others, "Efficient Estimation of Word Representations in Vector S
 and Phrases and their Compositionality", 2013: skip-gram or CBOW with negative sampling and subsampling of frequent words, computed over
 blocks of the text (trainer_modules/common/word_vectors.py). The reference is gensim's Word2Vec on the same text with the same
 settings: the rank correlation of similarities with people's (L. Finkelstein and others, WordSim-353, 2002), and analogies. Of the
-preset `large` the correlation is 0.448, of gensim 0.427 with its own default rate of learning; of `cbow` 0.397 and 0.344 (docs/models.md).
+preset `large` the correlation is 0.448, of gensim 0.41 to 0.43 with its own rate of learning; of `cbow` 0.397 and 0.31 to 0.34.
 The rate, the size of a block and the number of shared negatives here were chosen, of some twenty settings tried, by that same correlation
 on the whole text, while gensim's were not tuned: the margin favours this model. A release
 holds `assets.extra/vectors.npy` and `vocabulary.txt`, from which models of texts can start (`--set embeddings=FOLDER`).
