@@ -18,9 +18,11 @@ LARGE = {"batch_size": 4096, "epochs": 5}
 
 
 def gates(similarity: float) -> tuple[Gate, ...]:
-    """Bounds, with that of the correlation on the full text: gensim's vectors reach 0.41 to 0.43 on the same split, those of its CBOW 0.31 to 0.34
-    (benchmarks/references.py); 0.02 less is let pass. The sample is too small for judgements of single words: only that neighbours are
-    alike."""
+    """Bounds, with that of the correlation on the full text.
+
+    There gensim's vectors reach 0.41 to 0.43 on the same split, those of its CBOW 0.31 to 0.34 (benchmarks/references.py); 0.02 less is
+    let pass. The sample is too small for judgements of single words: only that neighbours are alike.
+    """
     return (
         Gate("Similarity", sample=-1.0, full=similarity, tolerance=0.05),
         Gate("NeighbourAuc", sample=0.55, full=0.57, tolerance=0.03),
