@@ -1,6 +1,7 @@
 """The README and its fellow documents say what is so: commands, links, options and targets."""
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def shell_commands(document: Path) -> list[str]:
 def darsena_commands() -> list[list[str]]:
     """Arguments of every `darsena` command that a shell block shows."""
     lines = [line for document in DOCUMENTS for line in shell_commands(document)]
-    return [line.split()[1:] for line in dict.fromkeys(lines) if line.startswith(".venv/bin/darsena")]
+    return [shlex.split(line)[1:] for line in dict.fromkeys(lines) if line.startswith(".venv/bin/darsena")]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
