@@ -126,6 +126,7 @@ def test_an_edit_of_the_trainer_module_reruns_what_depends_on_it_and_nothing_els
     assert checkout.served() == ["1", "2"]
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_training_leaves_nothing_behind_that_hinders_the_next(checkout, first_run):
     command = checkout.command("run", "mnist_mlp", "--seed", "7", "--epochs", "400")
     process = subprocess.Popen(
@@ -144,6 +145,7 @@ def test_a_run_killed_in_training_leaves_nothing_behind_that_hinders_the_next(ch
     assert checkout.served() == ["1", "2", "3"]
 
 
+@pytest.mark.slow
 def test_a_deleted_version_is_pushed_again(checkout, first_run):
     for _ in range(2):
         shutil.rmtree(checkout.root / "serving/mnist_mlp")
