@@ -39,7 +39,9 @@ class TFLiteExporterSpec(component_spec.ComponentSpec):
 
 
 class TFLiteExporter(base_component.BaseComponent):
-    """Makes TFLite models of a blessed model (by default float32, float16 and int8), each held to the golden answers of the trained one.
+    """Makes TFLite models of a blessed model, by default float32, float16, dynamic range and int8.
+
+    Each is held to the golden answers of the trained one.
 
     A model that is not blessed gets an empty list of exports. A format that can't be made, or is outside its bound, fails the run.
     """
@@ -69,7 +71,7 @@ class TFLiteExporter(base_component.BaseComponent):
             split: of the examples, whose first 200 calibrate the integer format.
             bounds: how far the answers of a format may be from the golden ones.
             timeout_seconds: that conversion and comparison may take each.
-            formats: names of the formats to make: float32, float16, int8.
+            formats: names of the formats to make: float32, float16, dynamic, int8.
             code_fingerprint: of the code behind the component, for TFX's cache.
         """
         bounds = bounds or executor.Bounds()

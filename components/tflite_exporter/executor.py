@@ -37,9 +37,9 @@ class Bounds:
     Attributes:
         float32_diff: largest difference of float32, absolute, or relative to outputs larger than 1.
         float16_diff: the same of float16.
-        int8_agreement: share of examples to which int8 gives the same class. One example may always differ, because a share can't
-            be told more exactly from a few.
-        int8_diff: for a model without classes, largest difference of int8 relative to the range of an output.
+        int8_agreement: share of examples to which int8, or dynamic, gives the same class. One example may always differ, because a
+            share can't be told more exactly from a few.
+        int8_diff: for a model without classes, largest difference of int8, or dynamic, relative to the range of an output.
         int8_mean_diff: for such a model, the mean difference likewise. Of a picture's many pixels some at an edge differ by much.
     """
 
@@ -53,7 +53,7 @@ class Bounds:
         """What is wrong with the format's answers to so many examples; empty when nothing is."""
         if found.problem:
             return found.problem
-        if name != "int8":
+        if name not in ("int8", "dynamic"):
             bound = self.float32_diff if name == "float32" else self.float16_diff
             return _above("a largest difference", found.relative_diff, bound)
         if found.agreement is None:
@@ -147,8 +147,8 @@ def write_exports(out_dir: Path, content: dict[str, Any]) -> None:
     (out_dir / "exports.json").write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _convert_and_ask(saved_model_dir: Path, work: Path, timeout: float, formats: Sequence[str]) -> dict[str, float]:
-    """Leaves <format>.tflite and its answers <format>.npz in `work`; returns the latency of each format in ms."""
+def _convert_and_ask(saved_model_dir: Path, work: Path, timeout: float, formats: Sequence[str]) -> dict[str, list[float]]:
+    """Leaves <format>.tflite and its answers <format>.npz in `work`; returns the latencies of each format in ms."""
     files = [str(work / f"{name}.tflite") for name in formats]
     try:
         what = "convert the model to"
@@ -161,11 +161,11 @@ def _convert_and_ask(saved_model_dir: Path, work: Path, timeout: float, formats:
             f"could not {what} TFLite {failure.last_line}: {failure.reason}. "
             "Replace the layer or operation that this format can't represent."
         ) from failure
-    latencies: dict[str, float] = json.loads(printed.strip().split("\n")[-1])
+    latencies: dict[str, list[float]] = json.loads(printed.strip().split("\n")[-1])
     return latencies
 
 
-def _checked(name: str, work: Path, golden: dict[str, np.ndarray], bounds: Bounds, latency: float) -> dict[str, Any]:
+def _checked(name: str, work: Path, golden: dict[str, np.ndarray], bounds: Bounds, latencies: list[float]) -> dict[str, Any]:
     """The record of a format in exports.json."""
     found = compare(golden, load_arrays(work / f"{name}.npz"))
     examples = len(next(iter(golden.values())))
@@ -180,7 +180,8 @@ def _checked(name: str, work: Path, golden: dict[str, np.ndarray], bounds: Bound
         "format": "tflite",
         "file": f"{name}.tflite",
         "bytes": (work / f"{name}.tflite").stat().st_size,
-        "latency_ms": latency,
+        "latency_ms": latencies[0],
+        "latency_2_threads_ms": latencies[1],
         "max_abs_diff": found.max_abs_diff,
         "agreement": found.agreement,
         "passed": True,

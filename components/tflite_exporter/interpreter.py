@@ -7,6 +7,7 @@ a bad model can crash the interpreter.
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 import sys
@@ -21,10 +22,13 @@ from components.arrays import load_arrays, save_arrays
 WARM_UP_CALLS = 20
 TIMED_CALLS = 200
 # Of the warm-up and of the timed calls each, at most.
-SECONDS = 5
+SECONDS = 3
 
 
-def answer(file: Path, inputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], float]:
+THREADS = (1, 2)
+
+
+def answer(file: Path, inputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[float]]:
     """Asks a TFLite model of batch 1, row by row.
 
     Args:
@@ -32,17 +36,18 @@ def answer(file: Path, inputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.n
         inputs: by name, at least one row each.
 
     Returns:
-        The outputs by name, as many rows; and the median time of one call in milliseconds.
+        The outputs by name, as many rows; and the median time of one call in milliseconds, on one thread and on two.
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    runner = Interpreter(str(file), num_threads=1).get_signature_runner("serving_default")
+    runners = [Interpreter(str(file), num_threads=threads).get_signature_runner("serving_default") for threads in THREADS]
+    runner = runners[0]
     rows = len(next(iter(inputs.values())))
     answers = [runner(**{name: values[row : row + 1] for name, values in inputs.items()}) for row in range(rows)]
     outputs = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
 
     one_row = {name: values[:1] for name, values in inputs.items()}
-    return outputs, median_milliseconds(lambda: runner(**one_row))
+    return outputs, [median_milliseconds(functools.partial(each, **one_row)) for each in runners]
 
 
 def median_milliseconds(call: Callable[[], object]) -> float:

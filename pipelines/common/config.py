@@ -134,7 +134,7 @@ class ModelConfig:
     transform_hparams: tuple[str, ...] = ()
     prepare: Callable[[Mapping[str, Any], Data], tuple[dict[str, Any], Data]] | None = None
     export_bounds: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    export_formats: tuple[str, ...] = ("float32", "float16", "int8")
+    export_formats: tuple[str, ...] = ("float32", "float16", "dynamic", "int8")
     schema: str = "schema"
     version: int = 1
 

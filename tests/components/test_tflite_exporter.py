@@ -2,6 +2,7 @@ import dataclasses
 import json
 import types
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,7 +19,7 @@ from tests.components.conftest import GOLDEN_IMAGES, Holder, artifact, save_hold
 PARAMETERS = {
     "split": "train",
     "timeout_seconds": 120.0,
-    "formats": '["float32", "float16", "int8"]',
+    "formats": '["float32", "float16", "dynamic", "int8"]',
     **dataclasses.asdict(executor.Bounds()),
 }
 
@@ -51,8 +52,8 @@ def test_all_formats_answer_like_the_trained_model(exports, trained):
     content = json.loads((exports / "exports.json").read_text())
     golden = np.load(trained.model_run / "golden" / "outputs.npz")["probabilities"]
 
-    assert [record["name"] for record in content["exports"]] == ["float32", "float16", "int8"]
-    for record, bound in zip(content["exports"], (1e-5, 5e-3, 0.05), strict=True):
+    assert [record["name"] for record in content["exports"]] == ["float32", "float16", "dynamic", "int8"]
+    for record, bound in zip(content["exports"], (1e-5, 5e-3, 0.05, 0.05), strict=True):
         file = exports / record["file"]
         outputs, _ = answer(file, {"image": GOLDEN_IMAGES})
         difference = np.abs(outputs["probabilities"] - golden).max()
@@ -60,8 +61,15 @@ def test_all_formats_answer_like_the_trained_model(exports, trained):
         assert record["max_abs_diff"] == pytest.approx(difference, abs=1e-7)
         assert record["agreement"] == np.mean(outputs["probabilities"].argmax(1) == golden.argmax(1))
         assert record["bytes"] == file.stat().st_size
-        assert record["format"] == "tflite" and record["passed"] is True and 0 < record["latency_ms"] < 100
-    assert sorted(path.name for path in exports.iterdir()) == ["exports.json", "float16.tflite", "float32.tflite", "int8.tflite"]
+        assert (
+            record["format"] == "tflite"
+            and record["passed"] is True
+            and 0 < record["latency_ms"] < 100
+            and 0 < record["latency_2_threads_ms"] < 100
+        )
+    assert sorted(path.name for path in exports.iterdir()) == [
+        "dynamic.tflite", "exports.json", "float16.tflite", "float32.tflite", "int8.tflite"
+    ]  # fmt: skip
 
 
 def test_the_reference_is_the_saved_model(exports, trained):
@@ -80,6 +88,25 @@ def test_a_format_keeps_weights_as_its_name_says_and_takes_one_row(exports, name
     assert weights in kinds
     assert (np.float16 in kinds, np.int8 in kinds) == (name == "float16", name == "int8")
     assert image["shape_signature"].tolist() == [1, 4, 4] and image["dtype"] == np.uint8
+
+
+def test_dynamic_range_keeps_large_weights_in_8_bits_and_small_ones_as_they_are(tmp_path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    rows = np.random.default_rng(0).normal(size=(3, 64)).astype(np.float32)
+    x = keras.Input((64,))
+    model = keras.Model(x, keras.layers.Dense(4)(keras.layers.Dense(32, "relu")(x)))
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("model", lambda x: {"y": model(x)}, input_signature=[tf.TensorSpec([None, 64], tf.float32, name="x")])
+    archive.add_endpoint("raw", lambda x: {"y": model(x)}, input_signature=[tf.TensorSpec([None, 64], tf.float32, name="x")])
+    archive.write_out(str(tmp_path / "model"), verbose=False)
+    file = converters.dynamic(tmp_path / "model", tmp_path, {"x": rows})
+    kinds = {tuple(detail["shape"]): detail["dtype"] for detail in Interpreter(str(file)).get_tensor_details() if len(detail["shape"]) == 2}
+    assert kinds[32, 64] is np.int8 and kinds[4, 32] is np.float32
+    answers, _ = answer(file, {"x": rows})
+    expected = np.asarray(model(rows))
+    assert 1e-6 < np.abs(answers["y"] - expected).max() < 0.05 * np.ptp(expected)
 
 
 def test_the_integer_form_computes_in_integers(exports):
