@@ -10,8 +10,6 @@ import dataclasses
 import importlib.resources
 from collections.abc import Mapping, Sequence
 
-import jinja2
-
 # Of TF Serving's images the newest when this was written; it is TensorFlow 2.20, which loads what this TensorFlow saves.
 IMAGE = "tensorflow/serving:2.20.0"
 MOUNT = "/models"
@@ -106,6 +104,8 @@ def files(models: Sequence[Served], options: Options) -> dict[str, str]:
 
 def rendered(name: str, given: Mapping[str, object]) -> str:
     """The text of a file."""
+    import jinja2
+
     template = importlib.resources.files(__package__) / "templates" / f"{name}.j2"
     environment = jinja2.Environment(  # no HTML
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
