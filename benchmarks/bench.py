@@ -18,12 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.machine import REPOSITORY, commit, machine
+from benchmarks.machine import DARSENA, REPOSITORY, commit, machine
 from pipelines.common.downloads import full_data
 from pipelines.common.errors import DarsenaError
 from pipelines.common.layout import load_model
 
-DARSENA = str(REPOSITORY / ".venv/bin/darsena")
 MODEL = "mnist_mlp"
 
 

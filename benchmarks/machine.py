@@ -3,9 +3,12 @@
 import os
 import platform
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+DARSENA = str(REPOSITORY / ".venv/bin/darsena")
 
 
 def machine() -> str:
@@ -18,6 +21,13 @@ def commit() -> str:
     return subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     ).stdout.strip()
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """How long something takes."""
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
 
 
 def table(columns: list[str], rows: list[list[str]]) -> str:

@@ -20,12 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import pictures
-from benchmarks.machine import REPOSITORY, commit, machine
+from benchmarks.machine import DARSENA, commit, machine
 from benchmarks.rows import ROWS, Row
 from pipelines.common.layout import load_model
 from reporting.evaluation import read_evaluation
-
-DARSENA = str(REPOSITORY / ".venv/bin/darsena")
 
 
 @dataclasses.dataclass(frozen=True)

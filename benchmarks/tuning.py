@@ -24,11 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import REPOSITORY, commit, machine
+from benchmarks.machine import DARSENA, commit, machine
 from pipelines.common.data import resolve_data
 from pipelines.common.layout import load_model
 
-DARSENA = str(REPOSITORY / ".venv/bin/darsena")
 RESAMPLES, INTERVAL, BATCH = 2000, (2.5, 97.5), 500
 SOME_DIGITS, EPOCHS = 20_000, 5
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import statistics
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.machine import table
+from benchmarks.machine import seconds, table
 from pipelines.common.datasets.colors import COLORS
 from pipelines.common.layout import load_model
 from trainer_modules import mnist_rbm
@@ -23,13 +22,6 @@ from trainer_modules.common import self_organising_map as som
 from trainer_modules.common.input_data import Rows
 
 PASSES, EPOCHS = 100, 3
-
-
-def seconds(act: Callable[[], object]) -> float:
-    """How long something takes."""
-    started = time.perf_counter()
-    act()
-    return time.perf_counter() - started
 
 
 def colors() -> np.ndarray:

@@ -6,12 +6,11 @@ import collections
 import lzma
 import statistics
 import time
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.machine import table
+from benchmarks.machine import seconds, table
 from benchmarks.references import gensim_model
 from pipelines.common.downloads import full_data
 from pipelines.common.layout import load_model
@@ -37,10 +36,10 @@ def page(rounds: int) -> str:
             theirs.append(hparams["epochs"] * len(words) / (time.perf_counter() - started))
         one, other = statistics.median(ours), statistics.median(theirs)
         found.append([f"`word2vec:{preset}`", f"{one:,.0f}", f"{other:,.0f}", f"{one / other:.2f}"])
-    seconds, share = moving()
+    moved, share = moving()
     why = (
         "CBOW is slower than gensim's: a word costs gensim six products of vectors there, against 36 with skip-gram. Darsena fetches as "
-        f"many vectors and writes as many back for either: {1e3 * seconds:.1f} ms of a block of CBOW, {share:.0%} of its time."
+        f"many vectors and writes as many back for either: {1e3 * moved:.1f} ms of a block of CBOW, {share:.0%} of its time."
     )
     head = f"## Word vectors\n\n{len(words):,} words of text8, whole trainings with the vocabulary and all compilation included."
     return f"{head}\n\n{table(['model', 'Darsena, words/s', 'gensim, words/s', 'ratio'], found)}\n\n{why}"
@@ -70,15 +69,10 @@ def moving() -> tuple[float, float]:
             word_vectors.descend(vectors, squares, block[0], rows, rate)
         return rows
 
-    alone, whole = (statistics.median(timed(act) for _ in range(50)) for act in (move, lambda: trainer.step(block, rate)))
+    alone, whole = (
+        statistics.median(seconds(act) for _ in range(50)) for act in (lambda: move().numpy(), lambda: trainer.step(block, rate).numpy())
+    )
     return alone, alone / whole
-
-
-def timed(act: Callable[[], tf.Tensor]) -> float:
-    """Seconds until the answer is there."""
-    started = time.perf_counter()
-    act().numpy()
-    return time.perf_counter() - started
 
 
 def darsena(words: list[str], hparams: dict) -> float:

@@ -10,11 +10,12 @@ import dataclasses
 import importlib.resources
 from collections.abc import Mapping, Sequence
 
+from serving.server import GRPC_PORT, REST_PORT
+
 # Of TF Serving's images the newest when this was written; it is TensorFlow 2.20, which loads what this TensorFlow saves.
 IMAGE = "tensorflow/serving:2.20.0"
 MOUNT = "/models"
 CONFIG_MOUNT = "/config"
-GRPC_PORT, REST_PORT = 8500, 8501
 # A label's version is not there yet when the server starts; without the third flag it would refuse to.
 FLAGS = (
     "--model_config_file={config}/models.config",

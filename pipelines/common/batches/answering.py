@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import apache_beam as beam
 import numpy as np
@@ -18,8 +19,8 @@ import tensorflow as tf
 from components.errors import DataRejected
 from components.names import feature_name
 from pipelines.common.batches.reading import EXAMPLES, Bad, Part, Row, Source, rows_of
-from pipelines.common.config import BINARY
 from pipelines.common.inputs import Input, batch
+from pipelines.common.predictions import class_scores
 
 BATCH = 1024
 RAW, OF_EXAMPLES = "raw", "serving_default"
@@ -111,9 +112,12 @@ class AnswerPart(beam.DoFn):
         """
         if self._job.source.kind == EXAMPLES:
             return {"examples": tf.constant(list(rows))}
+        named = [by_input(cast("dict[str, Any]", row), {wanted.name for wanted in self._inputs}) for row in rows]
         found = {}
         for wanted in self._inputs:
-            values = [value_of(row, wanted) for row in rows]
+            if not all(wanted.name in row for row in named):
+                raise DataRejected(f"expected a value for the input {wanted}, received none")
+            values = [row[wanted.name] for row in named]
             array = batch(values, wanted, self._job.source.path)
             found[wanted.name] = tf.constant(array.tolist() if array.dtype == object else array)
         return found
@@ -163,29 +167,13 @@ def split(rows: Sequence[Row], first: int, key: str) -> tuple[list[tuple[int, An
     return keys, good, bad
 
 
-def value_of(row: Row, wanted: Input) -> Any:
-    """A row's value for an input: under its name, or under one whose plain form that is.
-
-    Raises:
-        DataRejected: there is none.
-    """
-    if isinstance(row, dict):
-        if wanted.name in row:
-            return row[wanted.name]
-        for name in row:
-            if feature_name(name) == wanted.name:
-                return row[name]
-    raise DataRejected(f"expected a value for the input {wanted}, received none")
+def by_input(row: dict[str, Any], inputs: Collection[str]) -> dict[str, Any]:
+    """A row's values by the inputs that they are for: of their names, or of the plain forms of these, the first one's."""
+    plain = {plain_name(name): value for name, value in reversed(row.items()) if name not in inputs}
+    return plain | {name: value for name, value in row.items() if name in inputs}
 
 
-def class_scores(outputs: Mapping[str, np.ndarray], classes: int, task: str) -> np.ndarray | None:
-    """The output with a value for each class, [N, classes]; of a binary model, made of its one probability."""
-    for values in outputs.values():
-        if classes and values.ndim == 2 and values.shape[1] == classes:
-            return values
-        if classes and task == BINARY and values.ndim == 2 and values.shape[1] == 1:
-            return np.hstack([1 - values, values])
-    return None
+plain_name = functools.cache(feature_name)  # every row has the same names
 
 
 def nested(values: np.ndarray) -> pa.DataType:

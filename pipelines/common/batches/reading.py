@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import gzip
 import json
-import lzma
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
 from components.errors import DataRejected
+from pipelines.common.downloads import OPENERS
 from pipelines.common.errors import UsageError
 
 CSV, LINES, EXAMPLES, PARQUET = ".csv", ".jsonl", ".tfrecord", ".parquet"
 KINDS = {CSV: CSV, ".tsv": CSV, LINES: LINES, ".ndjson": LINES, EXAMPLES: EXAMPLES, ".tfrecords": EXAMPLES, PARQUET: PARQUET}
-OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
 LONGEST_CELL = 1 << 27
 # A record of a TFRecord file: its length in 8 bytes, a checksum of that in 4, the content, a checksum of it in 4.
 LENGTH, AROUND = struct.Struct("<Q"), 16

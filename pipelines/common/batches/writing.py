@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import json
-import lzma
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -14,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from pipelines.common.batches.reading import CSV, EXAMPLES, LINES, PARQUET, kind_of
-
-OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+from pipelines.common.downloads import OPENERS
 
 
 def merge(parts: Sequence[Path], output: Path) -> int:

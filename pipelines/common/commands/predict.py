@@ -21,8 +21,9 @@ from pipelines.common.commands.options import (
     plain_table,
     print_json,
 )
-from pipelines.common.config import BINARY, ModelConfig
+from pipelines.common.config import ModelConfig
 from pipelines.common.errors import DarsenaError
+from pipelines.common.predictions import class_scores
 from pipelines.common.quiet import NOWHERE, quiet
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def describe(model: ModelConfig, path: Path, outputs: Mapping[str, np.ndarray], 
         An answer for each row; where there are no classes, the outputs are the prediction.
     """
     rows = len(next(iter(outputs.values())))
-    scores = class_scores(model, outputs)
+    scores = class_scores(outputs, len(model.class_names), model.task)
     answers = []
     for row in range(rows):
         raw = {name: values[row].tolist() for name, values in outputs.items()}
@@ -167,18 +168,6 @@ def describe(model: ModelConfig, path: Path, outputs: Mapping[str, np.ndarray], 
             prediction, probability = model.class_names[best], float(scores[row][best])
         answers.append({"file": str(path), "row": row, "of": rows, "prediction": prediction, "probability": probability, "outputs": raw})
     return answers
-
-
-def class_scores(model: ModelConfig, outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """The output with a value for each class of the model, [N, classes]; of a binary model, made of its one probability."""
-    import numpy as np
-
-    for values in outputs.values():
-        if values.ndim == 2 and values.shape[1] == len(model.class_names):
-            return values
-        if model.task == BINARY and values.ndim == 2 and values.shape[1] == 1:
-            return np.hstack([1 - values, values])
-    return None
 
 
 def plain(value: Any) -> Any:
