@@ -9,7 +9,7 @@ UV := .build/bootstrap/bin/uv
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --python-platform x86_64-manylinux_2_40 \
 	--custom-compile-command 'make lock'
 
-.PHONY: help setup demo test test-all bench bench-models bench-speed bench-tuning lint lock clean
+.PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning lint lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ bench-models: setup  ## Every model on its full data against its reference (hour
 bench-speed: setup  ## How fast models learn, beside gensim, MiniSom, scikit-learn, Gymnasium
 	$(BIN)/python -m benchmarks.speed --write docs/training_speed.md
 
+bench-serving: setup  ## The local server beside KServe's and MLServer's (a quarter of an hour)
+	$(BIN)/python -m benchmarks.serving --write docs/serving_speed.md
+
 bench-tuning: setup  ## What a search gains over the defaults (about an hour; resumes)
 	$(BIN)/python -m benchmarks.tuning --write docs/tuning.md
 
@@ -46,6 +49,8 @@ lint: setup  ## Ruff and mypy
 lock: setup  ## Resolve requirements*.in into the lock files
 	$(COMPILE) requirements.in --output-file requirements.lock
 	$(COMPILE) requirements-bootstrap.in --output-file requirements-bootstrap.lock
+	$(COMPILE) benchmarks/serving/peers/kserve.in --output-file benchmarks/serving/peers/kserve.lock
+	$(COMPILE) benchmarks/serving/peers/mlserver.in --output-file benchmarks/serving/peers/mlserver.lock
 
 clean:  ## Remove caches and what runs left; keeps the installed environment
 	rm -rf darsena_root .pytest_cache .ruff_cache .mypy_cache

@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+from serving.batching import Batching
 from serving.errors import ServingError
 from serving.server import GRPC_PORT, REST_PORT, ModelServer
 
@@ -23,8 +24,16 @@ def main(arguments: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    batching = Batching(options.max_batch_size, options.batch_timeout_micros) if options.batching else None
     server = ModelServer(
-        options.base, options.model, options.host, options.grpc_port, options.rest_port, options.poll_seconds, config=options.config
+        options.base,
+        options.model,
+        options.host,
+        options.grpc_port,
+        options.rest_port,
+        options.poll_seconds,
+        config=options.config,
+        batching=batching,
     )
     try:
         server.start()
@@ -50,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--grpc-port", type=int, default=GRPC_PORT, metavar="PORT", help="default %(default)s; 0 takes a free one")
     result.add_argument("--rest-port", type=int, default=REST_PORT, metavar="PORT", help="default %(default)s; 0 takes a free one")
     result.add_argument("--poll-seconds", type=float, default=1.0, metavar="SECONDS", help="between looks for new versions")
+    result.add_argument("--batching", action="store_true", help="answer requests that come at the same time together")
+    result.add_argument("--max-batch-size", type=int, default=32, metavar="ROWS", help="of a batch at most (default %(default)s)")
+    result.add_argument(
+        "--batch-timeout-micros", type=int, default=0, metavar="N", help="that a batch waits for more requests (default %(default)s)"
+    )
     return result
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import logging
 import re
 import weakref
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from serving.batching import Batching
 from serving.configuration import Settings
 from serving.errors import invalid
 from serving.servable import LOAD_ERRORS, Servable, code_name, one_line
@@ -41,18 +41,21 @@ class VersionState:
 class Model:
     """The versions of one model. `scan` is called by one thread at a time; the rest is safe from any."""
 
-    def __init__(self, name: str, settings: Settings, max_bytes: int) -> None:
+    def __init__(self, name: str, settings: Settings, max_bytes: int, batching: Batching | None = None) -> None:
         """
         Args:
             name: of the model.
             settings: what of it is to be served; may be changed, for the next scan.
             max_bytes: at most how large an input tensor may be.
+            batching: how requests that come at the same time are put together; None for not at all.
         """
         self.name = name
         self.settings = settings
         self.served: Mapping[int, Servable] = {}  # replaced, never changed, so that any thread may read it
         self.states: dict[int, VersionState] = {}
+        self.garbage = False  # whether a version was let go: a SavedModel is full of reference cycles, and may be large
         self._max_bytes = max_bytes
+        self._batching = batching
         self._failed: dict[int, Stamp] = {}
 
     @property
@@ -98,7 +101,7 @@ class Model:
         """Loads a version and serves it; False if it cannot be loaded. Either is recorded."""
         self.states[version] = VersionState("LOADING")
         try:
-            loaded = Servable(self.name, version, path, self._max_bytes)
+            loaded = Servable(self.name, version, path, self._max_bytes, self._batching)
             if _stamp(path) != stamp:
                 raise OSError(f"{path} changed while it was loaded")
         except LOAD_ERRORS as error:
@@ -122,7 +125,7 @@ class Model:
             self.states[version] = VersionState("UNLOADING")
             weakref.finalize(old, self._freed, version)
             del old
-            gc.collect()  # a SavedModel in memory is full of reference cycles, and may be large
+            self.garbage = True
 
     def _freed(self, version: int) -> None:
         if self.states[version].state == "UNLOADING":  # and not loaded again since

@@ -1,179 +1,137 @@
-"""The HTTP server of TF Serving's RESTful API: connections, bodies and their limits."""
+"""The HTTP server of TF Serving's RESTful API: connections, bodies and their limits. Imports TensorFlow."""
 
 from __future__ import annotations
 
+import asyncio
 import http
-import http.server
 import json
-import logging
-import re
-import socket
-import socketserver
-import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent import futures
 from typing import Any
+
+from aiohttp import web
 
 from serving import metrics, rest_api
 from serving.errors import RequestError, invalid
 from serving.store import ModelStore
 
-log = logging.getLogger(__name__)
-
-JSON = "application/json"
 IDLE_SECONDS = 60.0
-LINGER_SECONDS = 2.0
-MAX_CONNECTIONS = 256
+LINGER_SECONDS = 2.0  # for what is still sent of a body that is refused: an early end of the connection would hide the answer
+MAX_REQUESTS = 256  # under way at a time: each may hold a body in memory
 
 
-class TooLarge(RequestError):
-    """A body over the limit."""
+class RestServer:
+    """One thread for all connections, and workers that answer; HTTP/1.1, so that a client can keep its connection.
 
-    http_status = http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    Attributes:
+        port: that it listens on, once started.
+    """
 
-    def __init__(self, length: int, limit: int) -> None:
-        super().__init__("RESOURCE_EXHAUSTED", f"expected a body of at most {limit} bytes, received {length}: send fewer rows at a time")
-
-
-class RestServer(http.server.ThreadingHTTPServer):
-    """A thread per connection, at most MAX_CONNECTIONS of them; HTTP/1.1, so that a client can keep its connection."""
-
-    daemon_threads = False  # `server_close` waits for the answers under way
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int], store: ModelStore, max_body_bytes: int) -> None:
+    def __init__(self, store: ModelStore, max_body_bytes: int, workers: futures.Executor, grace_seconds: float) -> None:
         """
         Args:
-            address: host and port to listen on.
             store: the models.
-            max_body_bytes: at most how large a request's body may be.
+            max_body_bytes: at most how large a request's body may be, unpacked where it comes packed.
+            workers: read requests and ask the models.
+            grace_seconds: for the answers under way when it stops.
+        """
+        self.port = 0
+        self._store = store
+        self._workers = workers
+        self._under_way = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
+        application = web.Application(client_max_size=max_body_bytes, middlewares=[_as_json])
+        application.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(
+            application, access_log=None, keepalive_timeout=IDLE_SECONDS, lingering_time=LINGER_SECONDS, shutdown_timeout=grace_seconds
+        )
+
+    def start(self, host: str, port: int) -> None:
+        """Listens.
+
+        Args:
+            host: address to listen on.
+            port: 0 for a free one.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is taken, or the address is not this machine's.
         """
-        self.store = store
-        self.max_body_bytes = max_body_bytes
-        self._connections: set[socket.socket] = set()
-        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._changing = threading.Lock()
-        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        """Binds without the base class's look-up of the host's full name, which may wait for a name server."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Starts the connection's thread, or closes the connection where there are too many."""
-        if not self._places.acquire(blocking=False):
-            log.warning("over %d connections: one was closed unanswered", MAX_CONNECTIONS)
-            self.shutdown_request(request)
-            return
-        with self._changing:
-            self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answers on the connection until it ends."""
+        self._thread.start()
         try:
-            super().process_request_thread(request, client_address)
-        finally:
-            with self._changing:
-                self._connections.discard(request)
-            self._places.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Logs what ended a connection; a client that went away is nothing to report."""
-        level = logging.DEBUG if isinstance(sys.exception(), ConnectionError) else logging.ERROR
-        log.log(level, "a REST connection ended", exc_info=True)
+            self._run(self._listen(host, port))
+        except BaseException:
+            self.stop()
+            raise
+        self.port = self._runner.addresses[0][1]
 
     def stop(self) -> None:
         """Takes no further requests, answers those under way, and closes all connections."""
-        self.shutdown()
-        with self._changing:
-            for connection in self._connections:
-                try:
-                    connection.shutdown(socket.SHUT_RD)  # its thread sees the end after the answer it is at
-                except OSError:
-                    log.debug("a connection was closed by its client meanwhile")
-        self.server_close()
+        self._run(self._runner.cleanup())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
+    def _run(self, work: Any) -> None:
+        """Does what belongs to the thread of the connections there, and waits for it."""
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: RestServer
-    protocol_version = "HTTP/1.1"
-    server_version = "darsena"
-    sys_version = ""
-    timeout = IDLE_SECONDS
-    disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave in one packet
+    async def _listen(self, host: str, port: int) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
 
-    def do_GET(self) -> None:
-        if self.path.partition("?")[0] == metrics.PATH:
-            self._answer(lambda path, body: self.server.store.metrics.exposition(), "text/plain; version=1.0.0; charset=utf-8")
-        else:
-            self._answer(lambda path, body: rest_api.get(self.server.store, path))
-
-    def do_POST(self) -> None:
-        self._answer(lambda path, body: rest_api.post(self.server.store, path, body))
-
-    def _answer(self, make: Callable[[str, bytes], str], content_type: str = JSON) -> None:
-        """Sends what `make` gives for the path and the body, or its refusal."""
+    async def _answer(self, request: web.Request) -> web.Response:
+        """What is at an address. Only predictions go to the workers, so that a busy model does not delay a look at the server."""
+        path = request.raw_path.partition("?")[0]
+        if request.method == "GET" and path == metrics.PATH:
+            return web.Response(text=self._store.metrics.exposition(), charset="utf-8")
+        if request.method == "GET":
+            return _json(rest_api.get(self._store, path))
+        if request.method != "POST":
+            raise RequestError("UNIMPLEMENTED", f"expected a GET or a POST, received {request.method}")
+        if self._under_way >= MAX_REQUESTS:
+            raise RequestError("UNAVAILABLE", f"{MAX_REQUESTS} requests are under way: ask again later")
+        self._under_way += 1
         try:
-            body = self._body()  # of a GET too: it must not be taken for the next request
-            text = make(self.path.partition("?")[0], body)
-        except RequestError as error:
-            self._send(error.http_status, json.dumps({"error": str(error)}))
-        else:
-            self._send(http.HTTPStatus.OK, text, content_type)
+            body = await _body(request)
+            text = await self._loop.run_in_executor(self._workers, rest_api.post, self._store, path, body)
+        finally:
+            self._under_way -= 1
+        return _json(text)
 
-    def _body(self) -> bytes:
-        """The request's body. After a failure to read it the connection is closed: where the next request starts is not known.
 
-        Raises:
-            RequestError: it is too large, cut short, or of unknown length.
-        """
-        length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not re.fullmatch(r"[0-9]{1,18}", length):
-            self.close_connection = True
-            raise invalid("expected a Content-Length in bytes and no Transfer-Encoding")
-        if int(length) > self.server.max_body_bytes:
-            self.close_connection = True
-            raise TooLarge(int(length), self.server.max_body_bytes)
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
-            self.close_connection = True
-            raise invalid(f"expected a body of {length} bytes, received {len(body)}")
-        return body
+async def _body(request: web.Request) -> bytes:
+    """The body of a request.
 
-    def _send(self, status: http.HTTPStatus, text: str, content_type: str = JSON) -> None:
-        body = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
-        if self.close_connection:
-            self._linger()
+    Raises:
+        RequestError: it is cut short, not packed as it says, or its client stopped sending.
+        HTTPRequestEntityTooLarge: it is too large.
+    """
+    length = request.content_length or 0
+    if length > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, length)
+    try:
+        async with asyncio.timeout(IDLE_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise RequestError("DEADLINE_EXCEEDED", f"expected the whole body within {IDLE_SECONDS:.0f} s") from None
+    except web.RequestPayloadError as error:
+        raise invalid(f"expected a body of the length and the encoding that its headers say, received another: {error}") from None
 
-    def _linger(self) -> None:
-        """Reads on for a moment before closing: a connection closed with unread input is reset, and its client never sees the answer."""
-        self.connection.shutdown(socket.SHUT_WR)
-        self.connection.settimeout(LINGER_SECONDS)
-        try:
-            while self.connection.recv(1 << 16):
-                pass
-        except TimeoutError:
-            log.debug("a client neither closed its connection nor sent on")
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What the base class refuses (other methods, malformed requests), as JSON like every other answer."""
-        self.close_connection = True
-        self._send(http.HTTPStatus(code), json.dumps({"error": message or http.HTTPStatus(code).phrase}))
+@web.middleware
+async def _as_json(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    """Every refusal as TF Serving writes it, {"error": …}."""
+    try:
+        return await handler(request)
+    except RequestError as error:
+        status, said = error.http_status, str(error)
+    except web.HTTPRequestEntityTooLarge:
+        status = http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        said = f"expected a body of at most {request.client_max_size} bytes, received more: send fewer rows at a time"
+    return _json(json.dumps({"error": said}), status)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        log.debug("%s %r", self.address_string(), format % args)
+
+def _json(text: str, status: int = http.HTTPStatus.OK) -> web.Response:
+    return web.Response(body=text.encode(), status=status, content_type="application/json")

@@ -17,7 +17,7 @@ from serving import inference
 from serving.errors import RequestError, invalid
 from serving.examples import example_from_json
 from serving.grpc_services import metadata_response, status_response
-from serving.json_tensors import array_from_json, is_base64, json_from_array
+from serving.json_tensors import array_from_json, is_base64, json_from_array, loads
 from serving.servable import DEFAULT_SIGNATURE, Servable
 from serving.store import ModelStore
 
@@ -52,7 +52,7 @@ def post(store: ModelStore, path: str, body: bytes) -> str:
     with store.metrics.request(found["name"], found["verb"].title(), "REST", store.known):
         servable = store.find(found["name"], _version(found), found["label"] or "")
         try:
-            request = json.loads(body)
+            request = loads(body)
         except (ValueError, RecursionError) as error:
             raise invalid(f"JSON Parse error: {error}") from None
         return json.dumps(VERBS[found["verb"]](servable, request))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from google.protobuf import message
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from serving.batching import Batcher, Batching, Call
 from serving.errors import RequestError, invalid
 from serving.tensors import array_from_proto, proto_from_array
 
@@ -46,7 +48,7 @@ class Servable:
         definitions: the signatures as the SavedModel's own protos, by name.
     """
 
-    def __init__(self, model: str, version: int, folder: Path, max_bytes: int) -> None:
+    def __init__(self, model: str, version: int, folder: Path, max_bytes: int, batching: Batching | None = None) -> None:
         """Loads a SavedModel and sends it its own warm-up requests.
 
         Args:
@@ -54,6 +56,7 @@ class Servable:
             version: its number.
             folder: of the SavedModel.
             max_bytes: at most how large an input tensor may be.
+            batching: how requests that come at the same time are put together; None for not at all.
 
         Raises:
             LOAD_ERRORS: it cannot be loaded.
@@ -69,6 +72,12 @@ class Servable:
             name: {output: tensor.dtype for output, tensor in function.structured_outputs.items()}
             for name, function in self._signatures.items()
         }
+        self._calls: dict[str, Call] = {
+            name: functools.partial(_call, self._signatures[name], specs) for name, specs in self._specs.items()
+        }
+        if batching:
+            batchable = [name for name, function in self._signatures.items() if _takes_any_number_of_rows(function)]
+            self._calls |= {name: Batcher(self._calls[name], batching) for name in batchable}
         self._warm_up(folder / WARM_UP_FILE)
 
     def input_specs(self, signature: str) -> Mapping[str, tf.TensorSpec]:
@@ -122,11 +131,8 @@ class Servable:
             if not specs[name].shape.is_compatible_with(array.shape):
                 raise invalid(f"input {name}: expected shape {_shape(specs[name].shape)}, received {_shape(array.shape)}")
         _check_filter(output_filter, self._output_dtypes[signature])
-        try:
-            outputs = self._signatures[signature](**{name: tf.constant(array, specs[name].dtype) for name, array in inputs.items()})
-        except tf.errors.OpError as error:
-            raise RequestError(code_name(error), one_line(error.message)) from error
-        return {name: tensor.numpy() for name, tensor in outputs.items() if not output_filter or name in output_filter}
+        outputs = self._calls[signature](inputs)
+        return {name: array for name, array in outputs.items() if not output_filter or name in output_filter}
 
     def _warm_up(self, path: Path) -> None:
         """Sends the version the requests recorded in its `assets.extra`, so that the first user does not wait; failures are logged."""
@@ -144,6 +150,25 @@ class Servable:
             log.warning("%s version %d: warm-up request %d of %s failed: %s", self.model, self.version, answered + 1, path, error)
         else:
             log.info("%s version %d: answered %d warm-up requests", self.model, self.version, answered)
+
+
+def _call(function: Any, specs: Mapping[str, tf.TensorSpec], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays through a signature.
+
+    Raises:
+        RequestError: the model refuses the values.
+    """
+    try:
+        outputs = function(**{name: tf.constant(array, specs[name].dtype) for name, array in inputs.items()})
+    except tf.errors.OpError as error:
+        raise RequestError(code_name(error), one_line(error.message)) from error
+    return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+
+def _takes_any_number_of_rows(function: Any) -> bool:
+    """Whether the first dimension of every input and output of a signature is free."""
+    specs = function.structured_input_signature[1].values()
+    return all(tensor.shape.rank and tensor.shape[0] is None for tensor in (*specs, *function.structured_outputs.values()))
 
 
 def _signature_definitions(folder: Path) -> dict[str, meta_graph_pb2.SignatureDef]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from tensorflow_serving.config import model_server_config_pb2
 
+from serving.batching import Batching
 from serving.configuration import NAME, Settings, of_folder, settings_of
 from serving.errors import RequestError, ServingError, invalid
 from serving.metrics import Metrics
@@ -25,12 +27,13 @@ class ModelStore:
         metrics: of the requests to them.
     """
 
-    def __init__(self, base: Path, names: Sequence[str] | None, max_bytes: int) -> None:
+    def __init__(self, base: Path, names: Sequence[str] | None, max_bytes: int, batching: Batching | None = None) -> None:
         """
         Args:
             base: folder with a folder per model.
             names: models to serve; None for all there are, and those added later.
             max_bytes: at most how large an input tensor may be.
+            batching: how requests that come at the same time are put together; None for not at all.
 
         Raises:
             ServingError: there is no such folder, or a name is not one of a model.
@@ -45,6 +48,7 @@ class ModelStore:
         self._names = names
         self._configured: dict[str, Settings] | None = None
         self._max_bytes = max_bytes
+        self._batching = batching
         self._models: dict[str, Model] = {}
         self._scanning = threading.Lock()
         self._stop = threading.Event()
@@ -83,7 +87,7 @@ class ModelStore:
             if name not in settings:
                 model.unload(set(model.served))
         for name, asked in settings.items():
-            model = self._models.setdefault(name, Model(name, asked, self._max_bytes))
+            model = self._models.setdefault(name, Model(name, asked, self._max_bytes, self._batching))
             model.settings = asked
             try:
                 model.scan()
@@ -138,6 +142,7 @@ class ModelStore:
 
         def loop() -> None:
             while not self._stop.wait(seconds):
+                self._collect()  # not at once: the first requests to a new version shall not wait for it
                 try:
                     self.scan()
                 except OSError as error:  # say, the folder is on a disk that is gone for now
@@ -145,6 +150,14 @@ class ModelStore:
 
         self._watcher = threading.Thread(target=loop, name="version-watcher", daemon=True)
         self._watcher.start()
+
+    def _collect(self) -> None:
+        """Frees the memory of versions that were let go."""
+        models = [model for model in self._models.values() if model.garbage]
+        if models:
+            gc.collect()
+        for model in models:
+            model.garbage = False
 
     def close(self) -> None:
         """Stops the watching thread."""

@@ -16,6 +16,7 @@ from pipelines.common.commands.serve import is_loopback
 from pipelines.common.layout import load_model
 from serving import client as client_module
 from serving.answers import SignatureInfo, TensorInfo
+from serving.batching import Batching
 from serving.errors import ServingError
 from tests import tiny_model
 from tests.cli.conftest import MODEL
@@ -29,8 +30,8 @@ def served(monkeypatch):
     class Server:
         grpc_port, rest_port = 40001, 40002
 
-        def __init__(self, *arguments):
-            stand_in.made = arguments
+        def __init__(self, *arguments, batching):
+            stand_in.made, stand_in.batching = arguments, batching
 
         def start(self):
             if stand_in.fails:
@@ -55,12 +56,17 @@ def test_serve_announces_itself_and_a_signal_stops_it_with_0(darsena, served, ro
     ended = darsena("serve", "--root", root, "--grpc-port", "0", "--rest-port", "0")
     assert (ended.code, ended.err) == (0, "")
     assert served.events == ["start", "stop"]
-    assert served.made == (root / "serving", [MODEL], "127.0.0.1", 0, 0)
+    assert (served.made, served.batching) == ((root / "serving", [MODEL], "127.0.0.1", 0, 0), None)
     assert f"serving {MODEL} version 10" in ended.out
     assert "gRPC  127.0.0.1:40001" in ended.out
     assert f"curl http://127.0.0.1:40002/v1/models/{MODEL}/metadata" in ended.out
     assert ended.out.endswith("stopped.\n")
     assert signal.getsignal(number) is before
+
+
+def test_serve_puts_requests_together_if_it_is_told(darsena, served, root):
+    assert darsena("serve", "--root", root, "--batching").code == 0
+    assert served.batching == Batching(max_batch_size=32, batch_timeout_micros=0)
 
 
 def test_serve_warns_of_an_address_that_others_reach(darsena, served, root):

@@ -158,12 +158,13 @@ def test_a_real_server_is_run_with_the_same_configuration(root, tmp_path):
     binary.write_text(f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
     binary.chmod(0o755)
     command = [sys.executable, "-m", "pipelines", "serve", "mnist_mlp", "--root", str(root), "--binary", str(binary)]
-    done = subprocess.run([*command, "--grpc-port", "9500"], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "--grpc-port", "9500", "--batching"], capture_output=True, text=True, check=True)
     given = dict(flag.removeprefix("--").split("=") for flag in json.loads(done.stdout))
     assert (given["port"], given["rest_api_port"]) == ("9500", "8501") and "listens on all of this machine's addresses" in done.stderr
     found = text_format.Parse(Path(given["model_config_file"]).read_text(), model_server_config_pb2.ModelServerConfig())
     (model,) = found.model_config_list.config
     assert model.base_path == str(root / "serving/mnist_mlp") and dict(model.version_labels) == {"stable": 1}
+    assert given["enable_batching"] == "true" and "max_batch_size { value: 32 }" in Path(given["batching_parameters_file"]).read_text()
     for options, code, said in ((["--host", "0.0.0.0"], 2, "no --host"), (["--rest-port", "0"], 2, "ports other than 0")):
         refused = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
         assert refused.returncode == code and said in refused.stderr

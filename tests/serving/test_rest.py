@@ -1,6 +1,7 @@
 """The REST API: the documented examples of TF Serving word for word, its refusals, and requests meant to break it."""
 
 import base64
+import gzip
 import json
 import math
 import socket
@@ -8,6 +9,7 @@ import socket
 import numpy as np
 import pytest
 
+from serving import rest
 from tests import tiny_model
 from tests.serving.conftest import MAX_BYTES
 from tests.serving.exported import NAME, SENSOR, SIGNAL
@@ -180,19 +182,26 @@ def test_addresses_that_are_wrong(ask, method, path, status):
     assert (found, answer.keys()) == (status, {"error"})
 
 
-def exchange(server, sent: bytes, finish: bool = True) -> bytes:
+def exchange(server, sent: bytes) -> bytes:
     """What the server says to raw bytes, until it closes the connection."""
     with socket.create_connection(("127.0.0.1", server.rest_port), timeout=30) as connection:
         connection.sendall(sent)
-        if finish:
-            connection.shutdown(socket.SHUT_WR)
         said = b""
         while chunk := connection.recv(65536):
             said += chunk
     return said
 
 
-HEAD = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\n".encode()
+TINY = "/v1/models/half_plus_three:predict"
+HEAD = f"POST {TINY} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode()
+ONE = b'{"instances": [1]}'
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+PACKED = HEAD + b"Content-Encoding: gzip\r\n"
+
+
+def sized(body: bytes) -> bytes:
+    """A body with its length before it."""
+    return b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
 @pytest.mark.parametrize(
@@ -200,34 +209,45 @@ HEAD = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\n".encode()
     [
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
         (b"GET\r\n\r\n", 400),
-        (b"GET / HTTP/9.9\r\n\r\n", 505),
-        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
-        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", 400),
         (HEAD + b"Content-Length: -5\r\n\r\n{}", 400),
         (HEAD + b"Content-Length: many\r\n\r\n{}", 400),
-        (HEAD + b"Content-Length: 50\r\n\r\n{}", 400),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400),
-        (HEAD + f"Content-Length: {MAX_BYTES + 1}\r\n\r\n".encode(), 413),
-        (HEAD + f"Content-Length: {MAX_BYTES * 2}\r\n\r\n".encode() + b"x" * (MAX_BYTES * 2), 413),
         (HEAD + b"Content-Length: " + b"9" * 30 + b"\r\n\r\n", 400),
+        (HEAD + sized(b"{}"), 400),
+        (HEAD + f"Content-Length: {MAX_BYTES + 1}\r\n\r\n".encode(), 413),
+        (CHUNKED + b"x\r\n", 400),
+        (CHUNKED + (b"10000\r\n" + b" " * 2**16 + b"\r\n") * (MAX_BYTES // 2**16 + 1) + b"0\r\n\r\n", 413),
+        (PACKED + sized(b"not packed"), 400),
+        (PACKED + sized(gzip.compress(b" " * 100 * MAX_BYTES)), 413),
+        (CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(ONE), ONE), 200),
+        (PACKED + sized(gzip.compress(ONE)), 200),
     ],
     ids=lambda value: repr(value)[-60:],
 )
-def test_requests_that_are_not_http(server, ask, sent, status):
+def test_what_comes_over_a_connection(server, ask, sent, status):
     said = exchange(server, sent)
-    assert f" {status} ".encode() in said.partition(b"\r\n")[0] or said.startswith(b'{"error"')
-    assert ask("POST", "/v1/models/half_plus_three:predict", {"instances": [1]}) == (200, {"predictions": [3.5]})
+    assert said.split()[1] == str(status).encode()
+    assert status != 200 or json.loads(said.rpartition(b"\r\n\r\n")[2]) == {"predictions": [3.5]}
+    assert ask("POST", TINY, {"instances": [1]}) == (200, {"predictions": [3.5]})
 
 
-def test_a_body_cut_short_ends_with_its_answer_and_nothing_else(server):
-    said = exchange(server, HEAD + b"Content-Length: 100\r\n\r\n" + b'{"instances": []}')
-    assert said.count(b"HTTP/1.1") == 1 and b"expected a body of 100 bytes, received 17" in said and b"Connection: close" in said
+def test_a_client_that_goes_in_mid_body_harms_no_other(server, ask):
+    with socket.create_connection(("127.0.0.1", server.rest_port), timeout=30) as connection:
+        connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n" + ONE)
+    assert ask("POST", TINY, {"instances": [1]}) == (200, {"predictions": [3.5]})
+
+
+def test_a_server_with_too_much_under_way_says_so(server, ask, monkeypatch):
+    monkeypatch.setattr(rest, "MAX_REQUESTS", 0)
+    status, answer = ask("POST", TINY, {"instances": [1]})
+    assert (status, answer["error"]) == (503, "0 requests are under way: ask again later")
+    assert ask("GET", "/v1/models/half_plus_three", None)[0] == 200
 
 
 def test_a_connection_takes_several_requests(server):
-    body = b'{"instances": [1.0]}'
-    request = b"POST /v1/models/half_plus_three:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    refused = b"POST /v1/models/half_plus_three:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
-    said = exchange(server, request + refused + request)
+    head = f"POST {TINY} HTTP/1.1\r\nHost: x\r\n".encode()
+    said = exchange(server, head + sized(ONE) + head + sized(b"{}") + HEAD + sized(ONE))
     assert [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]] == [b"200", b"400", b"200"]
     assert json.loads(said.rpartition(b"\r\n\r\n")[2]) == {"predictions": [3.5]}

@@ -1,8 +1,11 @@
 """Which version is served while folders come, break and go."""
 
+import gc
 import re
 import shutil
 import threading
+import weakref
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from serving.batching import Batching
 from serving.client import GrpcClient, RestClient
 from serving.errors import RequestError, ServingError
 from serving.server import ModelServer
@@ -38,43 +42,42 @@ def states(store: ModelStore) -> dict[int, str]:
     return {version: state.state for version, state in store.states(NAME).items()}
 
 
-def test_a_new_version_is_picked_up_while_answering(exported, tmp_path):
-    """Every answer is one of the two versions', none is an error, and both kinds are seen."""
+@pytest.mark.parametrize("batching", [None, Batching()], ids=["one by one", "batching"])
+def test_versions_swapped_under_load_lose_no_request(exported, tmp_path, batching):
+    """Twelve clients that do not retry ask all the time while four versions follow each other and the old ones are deleted."""
     exported.publish(1, tmp_path)
-    seen: list[np.ndarray] = []
-    failures: list[ServingError] = []
-    stop, enough = threading.Event(), {"before": threading.Event(), "after": threading.Event()}
+    stop, answered = threading.Event(), threading.Condition()
+    last_seen: dict[int, int] = {}
 
-    def keep_asking(client: GrpcClient | RestClient) -> None:
-        phase_seen = 0
+    def keep_asking(number: int, client: GrpcClient | RestClient) -> int:
+        count = 0
         while not stop.is_set():
-            try:
-                seen.append(client.predict(NAME, {"image": IMAGES})["probabilities"])
-            except ServingError as error:
-                failures.append(error)
-            phase_seen += 1
-            if phase_seen >= 5:
-                enough["before"].set()
-            if np.allclose(seen[-1], exported.answer(2, IMAGES), atol=1e-6):
-                enough["after"].set()
+            answer = client.predict(NAME, {"image": IMAGES})["probabilities"]
+            (kind,) = [version for version in (1, 2) if np.allclose(answer, exported.answer(version, IMAGES), atol=1e-6)]
+            count += 1
+            with answered:
+                last_seen[number] = kind
+                answered.notify_all()
+        return count
 
-    with ModelServer(tmp_path, grpc_port=0, rest_port=0, poll_seconds=0.05) as server:
-        clients = [GrpcClient(f"127.0.0.1:{server.grpc_port}"), RestClient(f"http://127.0.0.1:{server.rest_port}")]
-        threads = [threading.Thread(target=keep_asking, args=(client,)) for client in clients]
-        for thread in threads:
-            thread.start()
+    with ModelServer(tmp_path, grpc_port=0, rest_port=0, poll_seconds=0.05, batching=batching) as server, ThreadPoolExecutor(12) as threads:
+        grpc_address, rest_address = f"127.0.0.1:{server.grpc_port}", f"http://127.0.0.1:{server.rest_port}"
+        clients = [GrpcClient(grpc_address, retries=0) if one % 2 else RestClient(rest_address, retries=0) for one in range(12)]
+        counts = [threads.submit(keep_asking, number, client) for number, client in enumerate(clients)]
         try:
-            assert enough["before"].wait(30)
-            exported.publish(2, tmp_path)
-            assert enough["after"].wait(30), "the watcher found no new version"
+            for number in range(1, 6):
+                kind = 1 + (number + 1) % 2
+                if number > 1:
+                    exported.publish(kind, tmp_path, number=number)
+                with answered:
+                    assert answered.wait_for(lambda kind=kind: list(last_seen.values()) == [kind] * 12 or any(map(Future.done, counts)), 60)
+                assert not any(map(Future.done, counts)), [each.exception() for each in counts if each.done()]
+                if number > 1:
+                    shutil.rmtree(tmp_path / NAME / str(number - 1))
         finally:
             stop.set()
-            for thread in threads:
-                thread.join()
-        assert server.served() == {NAME: 2}
-    assert failures == []
-    kinds = [[np.allclose(one, exported.answer(version, IMAGES), atol=1e-6) for version in (1, 2)] for one in seen]
-    assert set(map(tuple, kinds)) == {(True, False), (False, True)}
+        assert server.served() == {NAME: 5}
+    assert all(each.result() >= 5 for each in counts)
 
 
 def test_requests_in_flight_keep_the_old_version(store, exported, tmp_path):
@@ -89,6 +92,21 @@ def test_requests_in_flight_keep_the_old_version(store, exported, tmp_path):
     assert states(store) == {2: "AVAILABLE", 1: "END"}
     with pytest.raises(RequestError, match=r"Specific\(tiny, 1\)"):
         store.find(NAME, 1)
+
+
+def test_the_memory_of_a_version_let_go_is_freed(store, exported, tmp_path):
+    """It is full of reference cycles; with automatic collection off, only the watcher's own frees it."""
+    freed = threading.Event()
+    weakref.finalize(store.find(NAME)._root, freed.set)
+    exported.publish(2, tmp_path)
+    gc.disable()
+    try:
+        store.watch(0.01)
+        assert freed.wait(30)
+    finally:
+        gc.enable()
+        store.close()
+    np.testing.assert_allclose(answer(store), exported.answer(2, IMAGES), atol=1e-6)
 
 
 def test_a_deleted_version_falls_back_to_the_next_lower(store, exported, tmp_path):

@@ -38,15 +38,18 @@ PORT = click.IntRange(0, 65535)
     metavar="PATH",
     help="Run this tensorflow_model_server instead.",
 )
+@click.option("--batching", is_flag=True, help="Answer requests that come at the same time together.")
 @debug_option
-def command(models: tuple[ModelConfig, ...], root: Path, host: str, grpc_port: int, rest_port: int, binary: Path | None) -> None:
+def command(
+    models: tuple[ModelConfig, ...], root: Path, host: str, grpc_port: int, rest_port: int, binary: Path | None, batching: bool
+) -> None:
     """Serve the pushed models (all of them by default) over the TF Serving API, gRPC and REST.
 
     A version pushed while it runs is picked up. Ctrl-C or SIGTERM stops it.
     """
     names = pushed(root, [model.name for model in models])
     if binary:
-        become(binary, root, names, host, grpc_port, rest_port)
+        become(binary, root, names, host, grpc_port, rest_port, batching)
     if not is_loopback(host):
         click.echo(f"darsena: warning: {host} is no loopback address: whoever reaches this machine can use the server.", err=True)
     stop = threading.Event()
@@ -57,7 +60,7 @@ def command(models: tuple[ModelConfig, ...], root: Path, host: str, grpc_port: i
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with quiet(None if is_debug() else NOWHERE) as (out, err):
-            server = started(root / "serving", names, host, grpc_port, rest_port, err)
+            server = started(root / "serving", names, host, grpc_port, rest_port, batching, err)
             try:
                 click.echo(announcement(server.served(), host, server.grpc_port, server.rest_port), out)
                 stop.wait()
@@ -69,7 +72,7 @@ def command(models: tuple[ModelConfig, ...], root: Path, host: str, grpc_port: i
     click.echo("stopped.")
 
 
-def become(binary: Path, root: Path, names: list[str], host: str, grpc_port: int, rest_port: int) -> NoReturn:
+def become(binary: Path, root: Path, names: list[str], host: str, grpc_port: int, rest_port: int, batching: bool) -> NoReturn:
     """Replaces this process by the real server, with the configuration that `darsena serving-config` writes for it.
 
     Raises:
@@ -85,19 +88,20 @@ def become(binary: Path, root: Path, names: list[str], host: str, grpc_port: int
     models = [served(root, name, str(serving_dir(root, name).absolute())) for name in names]
     write(folder, configuration(models, Options(str(root))))
     click.echo(f"darsena: warning: {binary.name} listens on all of this machine's addresses.", err=True)
-    command = [str(binary), f"--port={grpc_port}", f"--rest_api_port={rest_port}", *server_flags(batching=False, config=str(folder))]
+    command = [str(binary), f"--port={grpc_port}", f"--rest_api_port={rest_port}", *server_flags(batching, config=str(folder))]
     try:
         os.execv(binary, command)  # it is what the user asked to run
     except OSError as error:
         raise DarsenaError(f"expected {binary} to be a program for this machine, received: {error.strerror}.") from error
 
 
-def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port: int, err: TextIO) -> ModelServer:
+def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port: int, batching: bool, err: TextIO) -> ModelServer:
     """A server that answers, and tells `err` of versions that it takes up, or cannot load, while it runs.
 
     Raises:
         DarsenaError: it cannot start.
     """
+    from serving.batching import Batching
     from serving.errors import ServingError
     from serving.server import ModelServer
 
@@ -106,7 +110,7 @@ def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port
     logger = logging.getLogger("serving")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
-    server = ModelServer(folder, names, host, grpc_port, rest_port)
+    server = ModelServer(folder, names, host, grpc_port, rest_port, batching=Batching() if batching else None)
     try:
         server.start()
     except ServingError as error:

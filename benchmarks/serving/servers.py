@@ -1,0 +1,167 @@
+"""What is measured: each way to ask a model, by name, with its server in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.machine import REPOSITORY
+from benchmarks.serving import v2
+from benchmarks.serving.in_process import pictures
+from benchmarks.serving.load import Grpc, Rest, Speed, Target, ask_once, measure
+
+PEERS = Path(__file__).with_name("peers")
+IN_PROCESS = "in process"
+QUIET = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+
+# Measures (rows, clients, seconds).
+Way = Callable[[int, int, float], Speed]
+
+
+@contextlib.contextmanager
+def in_process(saved_model: Path) -> Iterator[tuple[Way, np.ndarray]]:
+    """The model without a server, and its answer to `pictures(3)`."""
+    command = [sys.executable, "-m", "benchmarks.serving.in_process", str(saved_model)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=REPOSITORY, env=QUIET
+    ) as process:
+        assert process.stdin and process.stdout
+        wanted = np.array(json.loads(process.stdout.readline()), np.float32)
+
+        def way(rows: int, clients: int, seconds: float) -> Speed:
+            process.stdin.write(f"{rows} {clients} {seconds}\n")
+            process.stdin.flush()
+            return Speed(*json.loads(process.stdout.readline()))
+
+        try:
+            yield way, wanted
+        finally:
+            process.stdin.close()
+
+
+@contextlib.contextmanager
+def local(base: Path, model: str, *options: str) -> Iterator[dict[str, tuple[Way, Callable[[], np.ndarray]]]]:
+    """The local server over both protocols: what measures it, and what asks it about `pictures(3)`."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    def grpc_target(rows: int) -> Grpc:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name, request.model_spec.signature_name = model, "raw"
+        request.inputs["image"].CopyFrom(tf.make_tensor_proto(pictures(rows)))
+        return Grpc(addresses[0], "/tensorflow.serving.PredictionService/Predict", request.SerializeToString())
+
+    def rest_target(rows: int) -> Rest:
+        body = json.dumps({"signature_name": "raw", "instances": pictures(rows).tolist()}).encode()
+        return Rest(addresses[1], f"/v1/models/{model}:predict", body)
+
+    def grpc_answer(answer: bytes) -> np.ndarray:
+        (tensor,) = predict_pb2.PredictResponse.FromString(answer).outputs.values()
+        found: np.ndarray = tf.make_ndarray(tensor)
+        return found
+
+    with local_addresses(base, model, *options) as addresses:
+        yield {
+            "gRPC": _asked(grpc_target, grpc_answer),
+            "REST": _asked(rest_target, lambda answer: np.array(json.loads(answer)["predictions"], np.float32)),
+        }
+
+
+@contextlib.contextmanager
+def local_addresses(base: Path, model: str, *options: str) -> Iterator[tuple[str, str]]:
+    """The gRPC and the REST address of a local server of one model."""
+    command = [sys.executable, "-m", "serving", "--base", str(base), "--model", model, "--grpc-port", "0", "--rest-port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=REPOSITORY, env=QUIET) as server:
+        try:
+            assert server.stdout
+            said = re.search(r"gRPC (\S+), REST http://([^/]+)/", server.stdout.readline())
+            assert said, "the local server did not start"
+            yield said[1], said[2]
+        finally:
+            server.terminate()
+
+
+@contextlib.contextmanager
+def peer(name: str, saved_model: Path, scratch: Path) -> Iterator[dict[str, tuple[Way, Callable[[], np.ndarray]]]]:
+    """KServe's or MLServer's Python server, as `local`.
+
+    Args:
+        name: kserve or mlserver; its environment is made from `peers/<name>.lock` the first time.
+        saved_model: that it serves.
+        scratch: existing folder for its settings and its log.
+    """
+    python = _environment(name)
+    rest_port, grpc_port, metrics_port = _free_ports(3)
+    if name == "kserve":
+        ports = ["--http_port", str(rest_port), "--grpc_port", str(grpc_port)]
+        command = [str(python), str(PEERS / "kserve_server.py"), "--saved_model", str(saved_model), "--model_name", "model", *ports]
+    else:
+        shutil.copy(PEERS / "mlserver_model.py", scratch)
+        settings = {"debug": False, "host": "127.0.0.1", "http_port": rest_port, "grpc_port": grpc_port, "metrics_port": metrics_port}
+        # Without a pool of processes: with MLServer's default of one it was slower here.
+        (scratch / "settings.json").write_text(json.dumps(settings | {"parallel_workers": 0}))
+        model = {"name": "model", "implementation": "mlserver_model.SavedModel", "parameters": {"uri": str(saved_model)}}
+        (scratch / "model-settings.json").write_text(json.dumps(model))
+        command = [str(python.with_name("mlserver")), "start", str(scratch)]
+
+    log = scratch / "server.log"
+    with log.open("w") as said, subprocess.Popen(command, stdout=said, stderr=said, cwd=scratch, env=QUIET | {"PYTHONPATH": "."}) as server:
+        try:
+            _wait_for(server, grpc_port, log)
+            _wait_for(server, rest_port, log)
+            yield {
+                "gRPC": _asked(
+                    lambda rows: Grpc(f"127.0.0.1:{grpc_port}", v2.METHOD, v2.grpc_request("model", "image", pictures(rows))),
+                    v2.grpc_answer,
+                ),
+                "REST": _asked(
+                    lambda rows: Rest(f"127.0.0.1:{rest_port}", "/v2/models/model/infer", v2.rest_request("image", pictures(rows))),
+                    v2.rest_answer,
+                ),
+            }
+        finally:
+            server.terminate()
+
+
+def _asked(target: Callable[[int], Target], read: Callable[[bytes], np.ndarray]) -> tuple[Way, Callable[[], np.ndarray]]:
+    return lambda rows, clients, seconds: measure(target(rows), clients, seconds), lambda: read(ask_once(target(3)))
+
+
+def _environment(name: str) -> Path:
+    """The Python of a peer's own environment, in `.build/peers/`."""
+    lock, folder = PEERS / f"{name}.lock", REPOSITORY / ".build/peers" / name
+    stamp = folder / "installed"
+    if not stamp.exists() or stamp.read_text() != lock.read_text():
+        print(f"installing {name} into {folder.relative_to(REPOSITORY)} (once)")
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        uv = [str(REPOSITORY / ".build/bootstrap/bin/uv"), "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", str(lock)]
+        subprocess.run(uv, check=True, env=os.environ | {"VIRTUAL_ENV": str(folder)})
+        stamp.write_text(lock.read_text())
+    return folder / "bin/python"
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _wait_for(server: subprocess.Popen, port: int, log: Path) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end and server.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"expected {server.args} to listen on {port}, it does not: {log.read_text()[-2000:]}")
