@@ -83,9 +83,11 @@ def command(
 
 
 def told(root: Path, model: ModelConfig, version: int) -> dict[str, Any]:
-    """What the page tells of a version: its name and number, when it was pushed, and of the run that made it, if its record is there,
-    the data and the figures that its gates were on.
+    """What the page tells of a version: its name and number, when it was pushed, how near an export's answers have to be to Python's, and
+    of the run that made it, if its record is there, the data and the figures that its gates were on.
     """
+    from components.tflite_exporter.executor import Bounds
+
     records = [record for record in run_records(root, model.name) if (record["pushed"] or {}).get("version") == version]
     record = records[0] if records else {"gates": [], "config": {}}
     return {
@@ -93,6 +95,7 @@ def told(root: Path, model: ModelConfig, version: int) -> dict[str, Any]:
         "version": version,
         "learns": record.get("learns", model.learns),
         "pushed": lineage(root, model, version).get("pushed", ""),
+        "close": model.export_bounds.get("float32_diff", Bounds.float32_diff),
         "data": {"kind": record["config"].get("data", ""), "note": record["config"].get("data_note", "")},
         "figures": [
             {key: gate[key] for key in ("metric", "value", "operator", "bound")}

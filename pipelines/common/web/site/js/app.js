@@ -10,7 +10,6 @@ import {bytesOf} from './pictures.js';
 import {numeral, Results} from './results.js';
 
 const LAYOUTS = {drawing: mountDrawing, photo: mountPhoto, form: mountForm, noise: mountNoise, recorded: mountRecorded};
-const CLOSE = 1e-5; // how near answers are to be to Python's, relative to those larger than 1
 const SETTLED = 500; // milliseconds without a new answer before it is read out
 
 const place = (id) => document.getElementById(id);
@@ -81,7 +80,7 @@ async function asInputs(page, sample) {
   return Object.fromEntries(await Promise.all(entries));
 }
 
-// Holds this browser to the answers that Python gave to recorded requests.
+// Holds this browser to the answers that Python gave to recorded requests: as near as exports have to be, relative to those larger than 1.
 async function check(model, page) {
   // Decoders of JPEG differ a little between TensorFlow and browsers.
   if (page.inputs.some((input) => input.encoded) || !page.samples.length) return;
@@ -93,7 +92,7 @@ async function check(model, page) {
       values.forEach((value, at) => (most = Math.max(most, Math.abs(Number(value) - outputs[name][at]) / scale)));
     }
   }
-  const right = most <= CLOSE;
+  const right = most <= page.close;
   place('check').classList.add(right ? 'good' : 'bad');
   place('check').textContent = right
     ? `✓ Checked in this browser: ${page.samples.length} recorded inputs, answered as in Python (${most ? `largest difference ${most.toExponential(0)}` : 'no difference'}).`
