@@ -82,8 +82,11 @@ async function asInputs(page, sample) {
 
 // Holds this browser to the answers that Python gave to recorded requests: as near as exports have to be, relative to those larger than 1.
 async function check(model, page) {
-  // Decoders of JPEG differ a little between TensorFlow and browsers.
-  if (page.inputs.some((input) => input.encoded) || !page.samples.length) return;
+  if (page.inputs.some((input) => input.encoded)) {
+    place('check').textContent = 'Browsers decode JPEG a little differently from TensorFlow, so answers to it may differ from a server’s. PNG is the same.';
+    return;
+  }
+  if (!page.samples.length) return;
   let most = 0;
   for (const sample of page.samples) {
     const {outputs} = await model.ask(await asInputs(page, sample));
