@@ -32,6 +32,7 @@ COMMANDS = (
     "serving-config",
     "predict",
     "batch",
+    "web",
     "doctor",
 )
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it

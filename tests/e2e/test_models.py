@@ -1,6 +1,8 @@
 """Every model on its embedded sample, from nothing to a pushed version that answers raw inputs as evaluation saw them."""
 
+import contextlib
 import dataclasses
+import functools
 import json
 import subprocess
 import sys
@@ -10,16 +12,23 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
+from pipelines.common.cli import main
 from pipelines.common.config import BINARY, OWN, REGRESSION, ModelConfig
 from pipelines.common.datasets import own
 from pipelines.common.layout import load_model, model_names
 from reporting.evaluation import read_evaluation
 from serving.server import ModelServer
+from tests.e2e.pages import as_row, with_exact_pictures
+from tests.web.browser import Visit, chromium, packages, visited
+
+__all__ = ("chromium", "packages")
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 MOST_ROWS, BATCH = 200, 256
+PAGE_ROWS = 100
 # A model of the user's own data (`darsena new`) has no other sample than that.
 NAMES = [name for name in model_names() if load_model(name).data.write_sample is not own.absent]
 SECONDS = 480  # a sample takes two minutes on two idle cores
@@ -107,9 +116,21 @@ def answers_to(examples: list[bytes], saved_model: Path) -> dict[str, np.ndarray
     return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in batches[0]}
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Runs a model's sample once for all tests; gives the record and the root."""
+
+    @functools.cache
+    def once(name: str) -> tuple[dict, Path]:
+        root = tmp_path_factory.mktemp(name) / "root"
+        return darsena("run", name, "--root", str(root)), root
+
+    return once
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_model_is_made_from_its_sample_and_answers_raw_inputs(name, tmp_path):
-    record = darsena("run", name, "--root", str(tmp_path / "root"))
+def test_a_model_is_made_from_its_sample_and_answers_raw_inputs(name, run, tmp_path):
+    record, root = run(name)
     assert record["verdict"] == "blessed and pushed"
     model = dataclasses.replace(load_model(name), class_names=tuple(record["class_names"]))
     assert record["gates"] and all(gate["passed"] for gate in record["gates"])
@@ -124,7 +145,7 @@ def test_a_model_is_made_from_its_sample_and_answers_raw_inputs(name, tmp_path):
 
     asked = examples[:MOST_ROWS]
     files = write_raw(model, asked, tmp_path)
-    with ModelServer(tmp_path / "root/serving", [name], grpc_port=0, rest_port=0) as server:
+    with ModelServer(root / "serving", [name], grpc_port=0, rest_port=0) as server:
         for options in (["--server", f"127.0.0.1:{server.rest_port}"], ["--server", f"127.0.0.1:{server.grpc_port}", "--grpc"]):
             answers = darsena("predict", name, *map(str, files), *options)
             assert len(answers) == len(asked)
@@ -137,3 +158,75 @@ def test_a_model_is_made_from_its_sample_and_answers_raw_inputs(name, tmp_path):
                 truths = np.array([label(model, example) for example in asked])
                 agreed = np.mean([each["prediction"] == model.class_names[int(truth)] for each, truth in zip(answers, truths, strict=True)])
                 assert agreed == pytest.approx(metric_of(model, values[: len(truths)], truths)[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_models_page_answers_like_python(name, run, chromium, packages, tmp_path):
+    record, root = run(name)
+    assert main(["web", name, "--root", str(root), "-o", str(tmp_path / "page"), "--runtime", str(packages), "--json"]) == 0
+    content = json.loads((tmp_path / "page/page.json").read_text())
+    signatures = tf.saved_model.load(record["pushed"]["path"]).signatures
+    examples = [*golden(record), *(held_out(record) if load_model(name).task != OWN else [])][:PAGE_ROWS]
+    inputs = with_exact_pictures(signatures["decode"](examples=tf.constant(examples)), content["inputs"])
+    expected = signatures["raw"](**inputs)
+    with visited(chromium, tmp_path / "page", viewport={"width": 320, "height": 640}) as visit:
+        answers = visit.ask([as_row(inputs, row) for row in range(len(examples))])
+        assert visit.foreign == [] and visit.errors == []
+        assert visit.page.evaluate("document.documentElement.scrollWidth") == 320
+        assert not visit.page.is_visible("#status")
+    for key, values in expected.items():
+        python = values.numpy().reshape(len(examples), -1)
+        bound = load_model(name).export_bounds.get("float32_diff", 1e-5) * max(1.0, float(np.abs(python).max()))
+        np.testing.assert_allclose([answer[key] for answer in answers], python, rtol=0, atol=bound, err_msg=key)
+
+
+@pytest.fixture
+def page_of(run, chromium, packages, tmp_path):
+    """Opens the page of a model."""
+    with contextlib.ExitStack() as stack:
+
+        def opened(name: str) -> Visit:
+            _, root = run(name)
+            assert main(["web", name, "--root", str(root), "-o", str(tmp_path / name), "--runtime", str(packages)]) == 0
+            return stack.enter_context(visited(chromium, tmp_path / name))
+
+        yield opened
+
+
+def test_typing_moves_the_probabilities(page_of):
+    visit = page_of("sms_spam")
+    visit.page.fill("textarea", "WINNER!! You have won a £1000 prize, txt CLAIM to 07781 now")
+    visit.until("document.querySelector('.best .name').innerText == 'spam'")
+    visit.page.focus("textarea")
+    visit.page.keyboard.press("Control+a")
+    visit.page.keyboard.type("ok see you at home then")
+    visit.until("document.querySelector('.best .name').innerText == 'ham'")
+    assert visit.errors == [] and visit.foreign == []
+
+
+def test_a_row_is_checked_and_answered_as_it_is_typed(page_of):
+    visit = page_of("house_prices")
+    before = visit.page.inner_text(".number")
+    visit.page.get_by_label("median income").fill("1.5")
+    visit.until(f"document.querySelector('.number').innerText != '{before}'")
+    visit.page.get_by_label("median income").fill("")
+    visit.until("document.querySelector('#answer').classList.contains('stale')")
+    assert visit.page.inner_text("#field-median_income-problem") == "Expected a number."
+    visit.page.get_by_label("median income").fill("2")
+    visit.page.get_by_label("total bedrooms").fill("")  # may be missing
+    visit.until("!document.querySelector('#answer').classList.contains('stale')")
+    assert visit.page.get_by_label("ocean proximity").locator("option").count() >= 4
+
+
+def test_a_picture_is_chosen_and_what_is_none_is_told(page_of, tmp_path):
+    visit = page_of("cifar10_cnn")
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    visit.page.set_input_files("#file", tmp_path / "noise.png")
+    visit.until("document.querySelector('.drop canvas').ariaLabel == 'noise.png'")
+    (answer,) = visit.ask([{"image": pixels.ravel().tolist()}])
+    shown = [f"{value * 100:.1f}%" for value in answer["probabilities"]]
+    visit.until(f"[...document.querySelectorAll('.bars .value')].map(each => each.innerText).join() == '{','.join(shown)}'")
+    (tmp_path / "letter.png").write_text("no picture")
+    visit.page.set_input_files("#file", tmp_path / "letter.png")
+    visit.until("document.querySelector('.field-error').innerText.startsWith('This file is no picture')")

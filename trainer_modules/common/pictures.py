@@ -4,6 +4,8 @@ import tensorflow as tf
 
 # At most so many pictures are decoded at the same time; each may be large.
 PARALLEL = 8
+# Names the result in the Transform graph: who can't run what lies before it, such as a page in a browser, does the same by itself.
+MARK = "middle_square"
 
 
 def decode_pictures(encoded: tf.Tensor, size: int) -> tf.Tensor:
@@ -26,7 +28,8 @@ def decode_pictures(encoded: tf.Tensor, size: int) -> tf.Tensor:
         return resized(on_white(tf.io.decode_image(content, expand_animations=False)), size)
 
     spec = tf.TensorSpec([size, size, 3], tf.float32)
-    return tf.map_fn(load, tf.reshape(encoded, [-1]), fn_output_signature=spec, parallel_iterations=PARALLEL)
+    squares = tf.map_fn(load, tf.reshape(encoded, [-1]), fn_output_signature=spec, parallel_iterations=PARALLEL)
+    return tf.identity(squares, name=MARK)
 
 
 def on_white(pixels: tf.Tensor) -> tf.Tensor:
