@@ -1,9 +1,10 @@
-"""`darsena serving-config`, held to the official protos and Kubernetes's schemas, and `darsena serve --binary`."""
+"""`darsena serving-config`, held to the official protos and the schemas of Kubernetes, KServe and Compose, and `darsena serve --binary`."""
 
 import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from pipelines.common import labels
 from serving import configuration
 
 MODELS = ("house_prices", "mnist_mlp")
+SCHEMAS = Path(__file__).with_name("schemas")
 FLAGS = {
     "--model_config_file=/config/models.config",
     "--model_config_file_poll_wait_seconds=60",
@@ -115,6 +117,28 @@ def test_kubernetes_takes_its_file(darsena, root, batching):
     assert deployment["spec"]["replicas"] == 3 and pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == "models"
     assert {port["targetPort"] for port in service["spec"]["ports"]} == {port["name"] for port in container["ports"]}
     assert service["spec"]["selector"] == deployment["spec"]["template"]["metadata"]["labels"]
+
+
+def check(document: object, schema: str) -> None:
+    """Holds a document to a schema; unknown fields are refused."""
+    jsonschema.Draft202012Validator(json.loads((SCHEMAS / f"{schema}.json").read_text())).validate(document)
+
+
+@pytest.mark.parametrize("batching", [True, False])
+def test_compose_and_kserve_take_their_files(darsena, root, batching):
+    darsena("serving-config", "--root", root, "--claim", "models", *(["--batching"] if batching else []))
+    compose = yaml.safe_load((root / "serving-config/compose.yaml").read_text())
+    check(compose, "compose-spec")
+    services = list(yaml.safe_load_all((root / "serving-config/kserve.yaml").read_text()))
+    for service in services:
+        check(service, "kserve-inferenceservice")
+
+    (run,) = compose["services"].values()
+    run["port"] = run.pop("ports")
+    services[0]["spec"]["predictor"]["model"]["storageURI"] = "pvc://models"
+    for wrong, schema, field in ((compose, "compose-spec", "port"), (services[0], "kserve-inferenceservice", "storageURI")):
+        with pytest.raises(jsonschema.ValidationError, match=rf"'{field}' was unexpected|'{field}' does not match"):
+            check(wrong, schema)
 
 
 def test_compose_listens_on_loopback_and_mounts_the_models_read_only(darsena, root):

@@ -100,6 +100,7 @@ def table(tmp_path_factory):
     return examples, tf.saved_model.load(str(folder)).signatures["transform"]
 
 
+@pytest.mark.slow
 def test_every_form_of_every_column_is_the_same(chromium, table):
     examples, signature = table
     expected = {name: values.numpy() for name, values in signature(tf.constant(examples)).items()}
