@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorflow_serving.apis import classification_pb2, prediction_service_pb2_grpc, regression_pb2
 
 from pipelines.common.cli import main
 from pipelines.common.config import BINARY, OWN, REGRESSION, ModelConfig
@@ -116,6 +118,23 @@ def answers_to(examples: list[bytes], saved_model: Path) -> dict[str, np.ndarray
     return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in batches[0]}
 
 
+def scores_of(model: ModelConfig, examples: list[bytes], server: ModelServer) -> np.ndarray:
+    """What Classify, or Regress, answers to tf.Examples over gRPC: [N, classes] or [N, 1]."""
+    kind, api = (
+        (regression_pb2.RegressionRequest, "Regress")
+        if model.task == REGRESSION
+        else (classification_pb2.ClassificationRequest, "Classify")
+    )
+    request = kind(model_spec={"name": model.name, "signature_name": api.lower()})
+    request.input.example_list.examples.extend(map(tf.train.Example.FromString, examples))
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        result = getattr(prediction_service_pb2_grpc.PredictionServiceStub(channel), api)(request).result
+    if model.task == REGRESSION:
+        return np.array([[one.value] for one in result.regressions])
+    assert all([each.label for each in one.classes] == list(model.class_names) for one in result.classifications)
+    return np.array([[each.score for each in one.classes] for one in result.classifications])
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Runs a model's sample once for all tests; gives the record and the root."""
@@ -146,6 +165,10 @@ def test_a_model_is_made_from_its_sample_and_answers_raw_inputs(name, run, tmp_p
     asked = examples[:MOST_ROWS]
     files = write_raw(model, asked, tmp_path)
     with ModelServer(root / "serving", [name], grpc_port=0, rest_port=0) as server:
+        if model.task != OWN:
+            (values,) = seen.values()
+            scores = scores_of(model, asked, server)[:, -values.shape[1] :]  # of two classes a model may give the second's only
+            np.testing.assert_allclose(scores, values[: len(asked)], rtol=1e-5, atol=1e-5)
         for options in (["--server", f"127.0.0.1:{server.rest_port}"], ["--server", f"127.0.0.1:{server.grpc_port}", "--grpc"]):
             answers = darsena("predict", name, *map(str, files), *options)
             assert len(answers) == len(asked)
