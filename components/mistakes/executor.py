@@ -16,6 +16,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.golden import read_records
+from components.labels import read_labels, read_numbers
 
 _BATCH = 1024
 _SCALE = 4
@@ -141,46 +142,6 @@ def largest_errors(predicted: np.ndarray, true: np.ndarray, count: int) -> tuple
     middle, most = np.quantile(np.abs(errors), [0.5, 0.9])
     text = f"Half of {len(errors):,} predictions are off by at most {middle:,.4g}, nine in ten by at most {most:,.4g}."
     return off, f"{text} These {len(off)} are furthest off."
-
-
-def read_numbers(records: list[bytes], label: str) -> np.ndarray:
-    """The label of each serialized tf.Example as a number, float64 [N].
-
-    Raises:
-        ValueError: an example has no such feature.
-    """
-    import tensorflow as tf
-
-    values = []
-    for record in records:
-        feature = tf.train.Example.FromString(record).features.feature[label]
-        found = [*feature.float_list.value, *feature.int64_list.value]
-        if len(found) != 1:
-            raise ValueError(f"expected examples with the feature {label!r} as one number, found {found or 'none'}.")
-        values += found
-    return np.array(values, np.float64)
-
-
-def read_labels(records: list[bytes], label: str, class_names: Sequence[str]) -> np.ndarray:
-    """The label of each serialized tf.Example as a class number, int64 [N].
-
-    Raises:
-        ValueError: an example has no such feature, or a name that is none of `class_names`.
-    """
-    import tensorflow as tf
-
-    kind = tf.train.Example.FromString(records[0]).features.feature[label].WhichOneof("kind") if records else None
-    if kind not in ("int64_list", "bytes_list"):
-        raise ValueError(f"expected examples with the feature {label!r} as an integer or a class name, found {kind or 'none'}.")
-    dtype = tf.int64 if kind == "int64_list" else tf.string
-    values: np.ndarray = tf.io.parse_example(tf.constant(records), {label: tf.io.FixedLenFeature([], dtype)})[label].numpy()
-    if kind == "int64_list":
-        return values
-    numbers = {text.encode(): number for number, text in enumerate(class_names)}
-    unknown = sorted(set(values.tolist()) - set(numbers))
-    if unknown:
-        raise ValueError(f"expected {label!r} to be one of {list(class_names)}, received {unknown[0].decode(errors='replace')!r}.")
-    return np.array([numbers[text] for text in values.tolist()], np.int64)
 
 
 def _outputs(model: Any, records: list[bytes]) -> np.ndarray:
