@@ -84,7 +84,8 @@ MODEL = ModelConfig(
             description="a new head on the features that MobileNetV2 learned from ImageNet (downloads 14 MB)",
             hparams={"weights": "imagenet"},
             gates=(Gate("SparseCategoricalAccuracy", sample=0.5, full=0.8, tolerance=0.02),),
-            export_formats=FORMATS,
+            # No int8: in 8 bits the frozen features lose 1.8 points on 1,000 pictures of CIFAR-10, however many pictures calibrate them.
+            export_formats=("float32", "float16", "dynamic"),
             export_bounds={},
         ),
         "classifier": Preset(
