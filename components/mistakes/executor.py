@@ -15,13 +15,13 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.encoded_pictures import is_encoded_picture
 from components.golden import read_records
 from components.labels import read_labels, read_numbers
 
 _BATCH = 1024
 _SCALE = 4
 _LARGEST = 224
-_ENCODED = (b"\x89PNG", b"\xff\xd8", b"BM")  # how PNG, JPEG and BMP files begin
 _LONGEST_CELL = 120
 
 
@@ -160,7 +160,7 @@ def _pictures(inputs: dict[str, np.ndarray], image: str | None) -> list[Image.Im
 
     def fits(values: np.ndarray) -> bool:
         if values.dtype == object:
-            return values.ndim == 1 and all(isinstance(value, bytes) and value.startswith(_ENCODED) for value in values)
+            return values.ndim == 1 and all(map(is_encoded_picture, values))
         return values.dtype == np.uint8 and (values.ndim == 3 or (values.ndim == 4 and values.shape[3] in (1, 3)))
 
     if image is not None and inputs and not (image in inputs and fits(inputs[image])):

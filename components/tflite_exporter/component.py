@@ -25,6 +25,7 @@ class TFLiteExporterSpec(component_spec.ComponentSpec):
         "metrics": component_spec.ExecutionParameter(type=str),
         "label": component_spec.ExecutionParameter(type=str),
         "class_names": component_spec.ExecutionParameter(type=str),
+        "about": component_spec.ExecutionParameter(type=str),
         "float32_diff": component_spec.ExecutionParameter(type=float),
         "float16_diff": component_spec.ExecutionParameter(type=float),
         "points": component_spec.ExecutionParameter(type=float),
@@ -66,6 +67,7 @@ class TFLiteExporter(base_component.BaseComponent):
         metrics: Mapping[str, bool] | None = None,
         label: str = "",
         class_names: Sequence[str] = (),
+        about: Mapping[str, str] | None = None,
         bounds: Bounds | None = None,
         timeout_seconds: float = 300.0,
         formats: Sequence[str] = tuple(CONVERTERS),
@@ -83,6 +85,7 @@ class TFLiteExporter(base_component.BaseComponent):
             metrics: metrics that no format may lose over a point of, with whether more is better; none for a model without such.
             label: feature with the truth that they need.
             class_names: in the order of the model's outputs; empty for a regressor.
+            about: name, description, version, author and license, for the metadata of each file.
             bounds: how far the answers of a format may be from the golden ones.
             timeout_seconds: that conversion and comparison may take each.
             formats: names of the formats to make: float32, float16, dynamic, int8.
@@ -100,6 +103,7 @@ class TFLiteExporter(base_component.BaseComponent):
                 metrics=json.dumps(dict(metrics or {})),
                 label=label,
                 class_names=json.dumps(list(class_names)),
+                about=json.dumps({"name": "", "description": "", "version": "", "author": "", "license": "", **(about or {})}),
                 float32_diff=bounds.float32_diff,
                 float16_diff=bounds.float16_diff,
                 points=bounds.points,

@@ -19,8 +19,10 @@ from components.child import ChildFailed, run_module
 from components.golden import compare, read_golden, read_records
 from components.tflite_exporter.bounds import Bounds
 from components.tflite_exporter.converters import CONVERTERS, convertible
+from components.tflite_exporter.description import describe
 from components.tflite_exporter.gating import Gating, Loss, losses, measure
 from components.tflite_exporter.interpreter import median_milliseconds
+from components.tflite_exporter.metadata import ModelDescription, attach
 
 REPRESENTATIVE_EXAMPLES = 200
 # Among so many examples of a table the extremes of its numbers are looked for.
@@ -40,6 +42,7 @@ def export(
     out_dir: Path,
     bounds: Bounds,
     gating: Gating,
+    about: Mapping[str, str],
     timeout: float,
     formats: Sequence[str] = tuple(CONVERTERS),
 ) -> None:
@@ -52,6 +55,7 @@ def export(
         out_dir: existing folder.
         bounds: what the answers are held to.
         gating: the metrics that no format may lose, and examples to measure them on.
+        about: the model's name, description, version, author and license, for the metadata.
         timeout: seconds that conversion and comparison may take each.
         formats: names of converters.
 
@@ -82,7 +86,8 @@ def export(
         measured = decoded(labelled) if labelled else {name: values[:0] for name, values in asked.items()}
         save_arrays(work / "inputs.npz", {name: np.concatenate([values, measured[name]]) for name, values in asked.items()})
         trained = Trained(golden.outputs, gating.metrics, served(measured) if labelled else labels, labels)
-        latencies = _convert_and_ask(saved_model_dir, work, timeout, formats)
+        description = describe(about, model, saved_model_dir / "assets", golden.examples, golden.outputs, gating.class_names)
+        latencies = _convert_and_ask(saved_model_dir, description, work, timeout, formats)
         exports = [_checked(name, work, trained, bounds, latencies[name]) for name in formats]
 
         one_row = {name: tf.constant(values[:1]) for name, values in asked.items()}
@@ -145,13 +150,17 @@ def write_exports(out_dir: Path, content: dict[str, Any]) -> None:
     (out_dir / "exports.json").write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _convert_and_ask(saved_model_dir: Path, work: Path, timeout: float, formats: Sequence[str]) -> dict[str, list[float]]:
+def _convert_and_ask(
+    saved_model_dir: Path, description: ModelDescription, work: Path, timeout: float, formats: Sequence[str]
+) -> dict[str, list[float]]:
     """Leaves <format>.tflite and its answers <format>.npz in `work`; returns the latencies of each format in ms."""
     files = [str(work / f"{name}.tflite") for name in formats]
     try:
         what = "convert the model to"
         inputs = [str(saved_model_dir), str(work), str(work / "representative.npz"), *formats]
         run_module("components.tflite_exporter.converters", inputs, work, timeout)
+        for file in files:
+            attach(Path(file), description)
         what = "ask the model as"
         printed = run_module("components.tflite_exporter.interpreter", [str(work / "inputs.npz"), *files], work, timeout)
     except ChildFailed as failure:
@@ -211,6 +220,7 @@ class Executor(base_executor.BaseExecutor):
                 label=exec_properties["label"],
                 class_names=json.loads(exec_properties["class_names"]),
             ),
+            about=json.loads(exec_properties["about"]),
             timeout=exec_properties["timeout_seconds"],
             formats=json.loads(exec_properties["formats"]),
         )

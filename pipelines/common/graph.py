@@ -46,6 +46,8 @@ from pipelines.common.recipe import SIGNATURES, reader, recipe, withdrawn
 # Named outright: Beam's default tries to download another runner. The image is never used; naming one keeps TFX from
 # building a source distribution of itself for workers that do not exist.
 BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+# In the metadata of exports.
+AUTHOR, LICENSE = "made with Darsena", "Apache-2.0 for the code; the data that it learned from has terms of its own"
 BEAM_ARGS = [f"--runner={BEAM_RUNNER}", "--sdk_container_image=unused"]
 
 
@@ -194,7 +196,14 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         metrics={} if model.task == OWN else {gate.metric: gate.higher_is_better for gate in model.gates},
         metric_split=TEST,
         label=model.label,
-        class_names=() if model.task == REGRESSION else model.class_names,
+        class_names=() if model.task in (REGRESSION, OWN) else model.class_names,
+        about={
+            "name": model.name,
+            "description": model.learns,
+            "version": f"{model.version}+{recipe(model, run)[:12]}",
+            "author": AUTHOR,
+            "license": LICENSE,
+        },
         bounds=Bounds(**model.export_bounds),
         formats=model.export_formats,
         code_fingerprint=component_fingerprint("tflite_exporter"),

@@ -19,12 +19,14 @@ from tests import tiny_model
 from tests.components.conftest import GOLDEN_IMAGES, TEST_IMAGES, TEST_LABELS, Holder, artifact, save_holder
 
 CLASS_NAMES = [f"class {number}" for number in range(tiny_model.CLASSES)]
+ABOUT = {"name": "tiny", "description": "tells noise apart", "version": "1+abc", "author": "someone", "license": "CC0-1.0"}
 PARAMETERS = {
     "split": "train",
     "metric_split": "test",
     "metrics": '{"SparseCategoricalAccuracy": true}',
     "label": "label",
     "class_names": json.dumps(CLASS_NAMES),
+    "about": json.dumps(ABOUT),
     "timeout_seconds": 120.0,
     "formats": '["float32", "float16", "dynamic", "int8"]',
     **dataclasses.asdict(executor.Bounds()),
@@ -59,6 +61,7 @@ def export(trained, out_dir, saved_model=None, model_run=None, formats=("float32
         out_dir,
         executor.Bounds(),
         Gating({}, train, "", ()),
+        ABOUT,
         timeout=120,
         formats=formats,
     )
@@ -237,6 +240,7 @@ def test_the_component_passes_its_parameters_on():
         metrics={"SparseCategoricalAccuracy": True},
         label="label",
         class_names=CLASS_NAMES,
+        about=ABOUT,
         bounds=executor.Bounds(int8_agreement=0.5),
         code_fingerprint="abc",
     )

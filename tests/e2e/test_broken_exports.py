@@ -23,7 +23,7 @@ PERTURBED = """
 def float32(saved_model_dir, out_dir, representative):
     from ai_edge_litert.tools import flatbuffer_utils
 
-    file = _write(_converter(saved_model_dir), out_dir / "float32.tflite")
+    file = _write(_converter(saved_model_dir, EXPORTED), out_dir / "float32.tflite")
     model = flatbuffer_utils.read_model(str(file))
     kernel = max(model.buffers, key=lambda buffer: 0 if buffer.data is None else len(buffer.data))
     kernel.data = (np.frombuffer(bytes(kernel.data), np.float32) + np.float32(1e-3)).view(np.uint8)
