@@ -9,7 +9,7 @@ UV := .build/bootstrap/bin/uv
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --python-platform x86_64-manylinux_2_40 \
 	--custom-compile-command 'make lock'
 
-.PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning lint lock clean
+.PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite lint lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench-serving: setup  ## The local server beside KServe's and MLServer's (a quar
 
 bench-tuning: setup  ## What a search gains over the defaults (about an hour; resumes)
 	$(BIN)/python -m benchmarks.tuning --write docs/tuning.md
+
+bench-tflite: setup  ## TFLite of every model: formats, operations, sizes, latencies (half an hour; resumes)
+	$(BIN)/python -m benchmarks.tflite --write docs/tflite.md
 
 lint: setup  ## Ruff and mypy
 	$(BIN)/ruff check .

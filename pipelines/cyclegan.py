@@ -77,7 +77,6 @@ MODEL = ModelConfig(
     prepare=prepare,
     # Colours of pictures have no need of 8 bits' speed, and their edges suffer.
     export_formats=("float32", "float16"),
-    export_bounds={"float32_diff": 1e-4, "float16_diff": 0.02},
 )
 
 

@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipelines.common.config import Data, Gate, ModelConfig, Preset, RunConfig
+from pipelines.common.config import FORMATS, Data, Gate, ModelConfig, Preset, RunConfig
 from pipelines.common.datasets.photos import PHOTOS
 from pipelines.common.errors import UsageError
 
@@ -84,18 +84,25 @@ MODEL = ModelConfig(
             description="a new head on the features that MobileNetV2 learned from ImageNet (downloads 14 MB)",
             hparams={"weights": "imagenet"},
             gates=(Gate("SparseCategoricalAccuracy", sample=0.5, full=0.8, tolerance=0.02),),
+            # No int8: in 8 bits the frozen features lose 1.8 points on 1,000 pictures of CIFAR-10, however many pictures calibrate them.
+            export_formats=("float32", "float16", "dynamic"),
+            export_bounds={},
         ),
         "classifier": Preset(
             description="MobileNetV2 as the classifier of ImageNet's 1,000 classes that it is, without any training (downloads 14 MB)",
             hparams={"weights": "imagenet", "head": "imagenet", "classes": 1000, "image_size": 224},
             reference="an accepted label for 15 of 15 photographs",
             gates=(Gate("SparseCategoricalAccuracy", sample=0.5, full=0.5, tolerance=0.02),),
+            export_formats=FORMATS,
+            export_bounds={},
         ),
     },
     transform_hparams=("image_size",),
     prepare=prepare,
-    # Fifty layers add up more rounding than the exporter expects, and random weights are sensitive to it.
-    export_bounds={"float32_diff": 1e-4, "float16_diff": 0.15, "int8_agreement": 0.75},
+    # Without pre-trained weights: what fifty layers at random make of pictures hardly differs from one to the next. So a network on top
+    # multiplies the rounding of the layers (1.4e-5 in 32 bits, 0.026 in 16, on the sample), and in 8 bits ten of 52 pictures change class.
+    export_bounds={"float32_diff": 3e-5, "float16_diff": 0.05},
+    export_formats=("float32", "float16"),
 )
 
 

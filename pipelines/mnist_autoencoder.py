@@ -62,8 +62,10 @@ MODEL = ModelConfig(
         ),
         "convolutional": Preset(description="the default: convolutions that remove noise", hparams={}),
     },
-    # Of 200,000 pixels, 8 bits turn a few at the edges of strokes.
-    export_bounds={"int8_diff": 0.9, "int8_mean_diff": 0.01},
+    # No int8: its `error` ends at the largest that calibration saw among training digits, and just those unlike them have a larger one.
+    export_formats=("float32", "float16", "dynamic"),
+    # Of 200,000 pixels, weights in 8 bits turn a few at the edges of strokes.
+    export_bounds={"int8_diff": 0.15, "int8_mean_diff": 0.01},
 )
 
 

@@ -42,8 +42,6 @@ MODEL = ModelConfig(
     task=BINARY,
     class_names=("negative", "positive"),
     prepare=word_vectors.prepare,
-    # Of 256 probabilities, 8 bits for the state of 32 steps moved one by 0.16, and none to the other class.
-    export_bounds={"int8_diff": 0.25},
 )
 
 

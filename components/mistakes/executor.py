@@ -15,12 +15,13 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.encoded_pictures import is_encoded_picture
 from components.golden import read_records
+from components.labels import read_labels, read_numbers
 
 _BATCH = 1024
 _SCALE = 4
 _LARGEST = 224
-_ENCODED = (b"\x89PNG", b"\xff\xd8", b"BM")  # how PNG, JPEG and BMP files begin
 _LONGEST_CELL = 120
 
 
@@ -143,46 +144,6 @@ def largest_errors(predicted: np.ndarray, true: np.ndarray, count: int) -> tuple
     return off, f"{text} These {len(off)} are furthest off."
 
 
-def read_numbers(records: list[bytes], label: str) -> np.ndarray:
-    """The label of each serialized tf.Example as a number, float64 [N].
-
-    Raises:
-        ValueError: an example has no such feature.
-    """
-    import tensorflow as tf
-
-    values = []
-    for record in records:
-        feature = tf.train.Example.FromString(record).features.feature[label]
-        found = [*feature.float_list.value, *feature.int64_list.value]
-        if len(found) != 1:
-            raise ValueError(f"expected examples with the feature {label!r} as one number, found {found or 'none'}.")
-        values += found
-    return np.array(values, np.float64)
-
-
-def read_labels(records: list[bytes], label: str, class_names: Sequence[str]) -> np.ndarray:
-    """The label of each serialized tf.Example as a class number, int64 [N].
-
-    Raises:
-        ValueError: an example has no such feature, or a name that is none of `class_names`.
-    """
-    import tensorflow as tf
-
-    kind = tf.train.Example.FromString(records[0]).features.feature[label].WhichOneof("kind") if records else None
-    if kind not in ("int64_list", "bytes_list"):
-        raise ValueError(f"expected examples with the feature {label!r} as an integer or a class name, found {kind or 'none'}.")
-    dtype = tf.int64 if kind == "int64_list" else tf.string
-    values: np.ndarray = tf.io.parse_example(tf.constant(records), {label: tf.io.FixedLenFeature([], dtype)})[label].numpy()
-    if kind == "int64_list":
-        return values
-    numbers = {text.encode(): number for number, text in enumerate(class_names)}
-    unknown = sorted(set(values.tolist()) - set(numbers))
-    if unknown:
-        raise ValueError(f"expected {label!r} to be one of {list(class_names)}, received {unknown[0].decode(errors='replace')!r}.")
-    return np.array([numbers[text] for text in values.tolist()], np.int64)
-
-
 def _outputs(model: Any, records: list[bytes]) -> np.ndarray:
     import tensorflow as tf
 
@@ -199,7 +160,7 @@ def _pictures(inputs: dict[str, np.ndarray], image: str | None) -> list[Image.Im
 
     def fits(values: np.ndarray) -> bool:
         if values.dtype == object:
-            return values.ndim == 1 and all(isinstance(value, bytes) and value.startswith(_ENCODED) for value in values)
+            return values.ndim == 1 and all(map(is_encoded_picture, values))
         return values.dtype == np.uint8 and (values.ndim == 3 or (values.ndim == 4 and values.shape[3] in (1, 3)))
 
     if image is not None and inputs and not (image in inputs and fits(inputs[image])):

@@ -76,6 +76,8 @@ class Preset:
         gates: bounds, where they are not the model's.
         data: the raw data, where it is not the model's.
         schema: the name of its curated schema, without .pbtxt, in the folder of the model's.
+        export_bounds: as the model's, instead of them; None for the model's own.
+        export_formats: as the model's, where these differ.
     """
 
     description: str
@@ -84,8 +86,11 @@ class Preset:
     gates: tuple[Gate, ...] = ()
     data: DataSet | None = None
     schema: str = ""
+    export_bounds: Mapping[str, float] | None = None
+    export_formats: tuple[str, ...] = ()
 
 
+FORMATS = ("float32", "float16", "dynamic", "int8")
 MULTICLASS, BINARY, REGRESSION, OWN = "multiclass", "binary", "regression", "own"
 
 
@@ -113,8 +118,8 @@ class ModelConfig:
         prepare: completes a run's hyperparameters and data, before it begins, with what has to be found, e.g. a file of weights and its
             checksum.
         export_bounds: how far TFLite exports may be from the trained model, where this is not the exporter's default: `float32_diff`,
-            `float16_diff`, `int8_agreement`, `int8_diff` or `int8_mean_diff`, see components/tflite_exporter.
-        export_formats: TFLite formats that the model has; a model that one can't represent says so in its docstring.
+            `float16_diff`, `points`, `int8_agreement`, `int8_diff` or `int8_mean_diff`, see components/tflite_exporter.
+        export_formats: TFLite formats that the model has; its pipeline's file says why it leaves one out.
         schema: name of the file of the curated schema, without .pbtxt; a preset with data of its own names another.
         version: raised when the meaning of the model's inputs or outputs changes.
     """
@@ -134,7 +139,7 @@ class ModelConfig:
     transform_hparams: tuple[str, ...] = ()
     prepare: Callable[[Mapping[str, Any], Data], tuple[dict[str, Any], Data]] | None = None
     export_bounds: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    export_formats: tuple[str, ...] = ("float32", "float16", "dynamic", "int8")
+    export_formats: tuple[str, ...] = FORMATS
     schema: str = "schema"
     version: int = 1
 
@@ -157,6 +162,8 @@ class ModelConfig:
             gates=preset.gates or self.gates,
             data=preset.data or self.data,
             schema=preset.schema or self.schema,
+            export_bounds=self.export_bounds if preset.export_bounds is None else preset.export_bounds,
+            export_formats=preset.export_formats or self.export_formats,
         )
 
     def for_run(self, run: RunConfig) -> ModelConfig:

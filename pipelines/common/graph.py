@@ -33,10 +33,10 @@ from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
 from components.splits import TEST, TRAIN, VALIDATION
 from components.table_example_gen.component import TableExampleGen
+from components.tflite_exporter.bounds import Bounds
 from components.tflite_exporter.component import TFLiteExporter
-from components.tflite_exporter.executor import Bounds
 from components.tuner.component import Tuner
-from pipelines.common.config import OWN, ModelConfig, RunConfig
+from pipelines.common.config import OWN, REGRESSION, ModelConfig, RunConfig
 from pipelines.common.datasets.episodes import span_pattern
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
@@ -46,6 +46,8 @@ from pipelines.common.recipe import SIGNATURES, reader, recipe, withdrawn
 # Named outright: Beam's default tries to download another runner. The image is never used; naming one keeps TFX from
 # building a source distribution of itself for workers that do not exist.
 BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+# In the metadata of exports.
+AUTHOR, LICENSE = "made with Darsena", "Apache-2.0 for the code; the data that it learned from has terms of its own"
 BEAM_ARGS = [f"--runner={BEAM_RUNNER}", "--sdk_container_image=unused"]
 
 
@@ -191,6 +193,17 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         model_run=trainer.outputs["model_run"],
         examples=examples,
         blessing=blessing,
+        metrics={} if model.task == OWN else {gate.metric: gate.higher_is_better for gate in model.gates},
+        metric_split=TEST,
+        label=model.label,
+        class_names=() if model.task in (REGRESSION, OWN) else model.class_names,
+        about={
+            "name": model.name,
+            "description": model.learns,
+            "version": f"{model.version}+{recipe(model, run)[:12]}",
+            "author": AUTHOR,
+            "license": LICENSE,
+        },
         bounds=Bounds(**model.export_bounds),
         formats=model.export_formats,
         code_fingerprint=component_fingerprint("tflite_exporter"),
@@ -267,7 +280,7 @@ DESCRIPTIONS = {
     "ServedModel": "brings in the model that is served now, to compare with",
     "Evaluator": "measures the test split, overall and by slice, against the gates",
     "Mistakes": "collects the worst mistakes",
-    "TFLiteExporter": "converts to TFLite, and compares with the trained model's answers",
+    "TFLiteExporter": "converts to TFLite, compares answers and metrics with the trained model's",
     "ServingValidator": "asks the C++ loader and compares with the trained model's answers",
     "Pusher": "publishes the version for serving",
 }

@@ -49,6 +49,14 @@ def model_with_preset():
     return dataclasses.replace(load_model("mnist_mlp"), presets=presets)
 
 
+def test_a_preset_may_have_other_exports():
+    presets = {"other": Preset("other", {}, export_bounds={}, export_formats=("float16",)), "same": Preset("same", {})}
+    model = dataclasses.replace(load_model("mnist_mlp"), presets=presets, export_bounds={"points": 2.0}, export_formats=("float32",))
+    other, same = model.with_preset("other"), model.with_preset("same")
+    assert (other.export_bounds, other.export_formats) == ({}, ("float16",))
+    assert (same.export_bounds, same.export_formats) == ({"points": 2.0}, ("float32",))
+
+
 def test_a_preset_replaces_what_it_names_and_nothing_else(model_with_preset):
     model = model_with_preset
     assert model.with_preset("") is model

@@ -13,11 +13,20 @@ from components.child import ChildFailed
 from components.golden import Comparison
 from components.tflite_exporter import converters, executor
 from components.tflite_exporter.component import TFLiteExporter
+from components.tflite_exporter.gating import Gating
 from components.tflite_exporter.interpreter import answer
-from tests.components.conftest import GOLDEN_IMAGES, Holder, artifact, save_holder
+from tests import tiny_model
+from tests.components.conftest import GOLDEN_IMAGES, TEST_IMAGES, TEST_LABELS, Holder, artifact, save_holder
 
+CLASS_NAMES = [f"class {number}" for number in range(tiny_model.CLASSES)]
+ABOUT = {"name": "tiny", "description": "tells noise apart", "version": "1+abc", "author": "someone", "license": "CC0-1.0"}
 PARAMETERS = {
     "split": "train",
+    "metric_split": "test",
+    "metrics": '{"SparseCategoricalAccuracy": true}',
+    "label": "label",
+    "class_names": json.dumps(CLASS_NAMES),
+    "about": json.dumps(ABOUT),
     "timeout_seconds": 120.0,
     "formats": '["float32", "float16", "dynamic", "int8"]',
     **dataclasses.asdict(executor.Bounds()),
@@ -42,10 +51,20 @@ def exports(trained, tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def float32_only(monkeypatch):
-    """Converts to one format, for time."""
-    monkeypatch.setattr(executor, "CONVERTERS", {"float32": executor.CONVERTERS["float32"]})
+def export(trained, out_dir, saved_model=None, model_run=None, formats=("float32",)):
+    """Exports without a metric."""
+    train = trained.examples / "Split-train"
+    executor.export(
+        saved_model or trained.saved_model,
+        model_run or trained.model_run,
+        train,
+        out_dir,
+        executor.Bounds(),
+        Gating({}, train, "", ()),
+        ABOUT,
+        timeout=120,
+        formats=formats,
+    )
 
 
 def test_all_formats_answer_like_the_trained_model(exports, trained):
@@ -70,6 +89,18 @@ def test_all_formats_answer_like_the_trained_model(exports, trained):
     assert sorted(path.name for path in exports.iterdir()) == [
         "dynamic.tflite", "exports.json", "float16.tflite", "float32.tflite", "int8.tflite"
     ]  # fmt: skip
+
+
+def test_metrics_are_those_of_the_labelled_examples(exports, trained):
+    content = json.loads((exports / "exports.json").read_text())
+    model = tf.saved_model.load(str(trained.saved_model)).signatures["raw"]
+    expected = np.mean(model(image=tf.constant(TEST_IMAGES))["probabilities"].numpy().argmax(1) == TEST_LABELS)
+    assert content["reference"]["metrics"] == {"SparseCategoricalAccuracy": pytest.approx(expected)}
+    for record in content["exports"]:
+        outputs, _ = answer(exports / record["file"], {"image": TEST_IMAGES})
+        accuracy = np.mean(outputs["probabilities"].argmax(1) == TEST_LABELS)
+        assert record["metrics"] == {"SparseCategoricalAccuracy": pytest.approx(accuracy)}
+        assert record["points_lost"] == pytest.approx(100 * (expected - accuracy), abs=1e-4)
 
 
 def test_the_reference_is_the_saved_model(exports, trained):
@@ -146,20 +177,20 @@ def test_only_whole_numbers_are_converted_as_they_are_served(dtypes, signature):
     assert converters.convertible(model)[0] == signature
 
 
-def test_answers_of_another_model_fail_and_leave_nothing(trained, other_model_run, tmp_path, float32_only):
+def test_answers_of_another_model_fail_and_leave_nothing(trained, other_model_run, tmp_path):
     with pytest.raises(
         executor.ExportFailed, match="float32 does not answer like the trained model: expected a largest difference of at most"
     ):
-        executor.export(trained.saved_model, other_model_run, trained.examples / "Split-train", tmp_path, executor.Bounds(), timeout=120)
+        export(trained, tmp_path, model_run=other_model_run)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_that_gives_nan_fails(trained, tmp_path, float32_only):
+def test_a_model_that_gives_nan_fails(trained, tmp_path):
     nan = save_holder(Holder(lambda pixels: tf.math.log(-1.0 - tf.reshape(pixels, [-1, 16])[:, :3])), tmp_path / "nan")
     out_dir = tmp_path / "out"
     out_dir.mkdir()
     with pytest.raises(executor.ExportFailed, match="not finite"):
-        executor.export(nan, trained.model_run, trained.examples / "Split-train", out_dir, executor.Bounds(), timeout=120)
+        export(trained, out_dir, saved_model=nan)
     assert list(out_dir.iterdir()) == []
 
 
@@ -169,7 +200,7 @@ def test_a_crash_names_the_format(trained, tmp_path, monkeypatch):
 
     monkeypatch.setattr(executor, "run_module", crash)
     with pytest.raises(executor.ExportFailed, match=r"could not convert the model to TFLite int8: it crashed \(SIGSEGV\)"):
-        executor.export(trained.saved_model, trained.model_run, trained.examples / "Split-train", tmp_path, executor.Bounds(), timeout=120)
+        export(trained, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -206,6 +237,10 @@ def test_the_component_passes_its_parameters_on():
         model_run=channel.Channel(standard_artifacts.ModelRun),
         examples=channel.Channel(standard_artifacts.Examples),
         blessing=channel.Channel(standard_artifacts.ModelBlessing),
+        metrics={"SparseCategoricalAccuracy": True},
+        label="label",
+        class_names=CLASS_NAMES,
+        about=ABOUT,
         bounds=executor.Bounds(int8_agreement=0.5),
         code_fingerprint="abc",
     )
@@ -214,8 +249,6 @@ def test_the_component_passes_its_parameters_on():
 
 
 def test_only_the_formats_asked_for_are_made(trained, tmp_path):
-    executor.export(
-        trained.saved_model, trained.model_run, trained.examples / "Split-train", tmp_path, executor.Bounds(), 120, formats=("float16",)
-    )
+    export(trained, tmp_path, formats=("float16",))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["exports.json", "float16.tflite"]
     assert [export["name"] for export in json.loads((tmp_path / "exports.json").read_text())["exports"]] == ["float16"]

@@ -55,12 +55,16 @@ def states(record: dict) -> dict[str, str]:
     return {node["id"]: node["state"] for node in record["nodes"]}
 
 
-@pytest.fixture(scope="session")
-def checkout(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkout")
+def copy_of_the_project(folder: Path) -> Checkout:
+    """Copies the sources into an empty folder."""
     for name in SOURCES:
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return Checkout(folder, folder / "root")
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory):
+    return copy_of_the_project(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(scope="session")

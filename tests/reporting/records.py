@@ -155,7 +155,8 @@ def write_run(root: Path, feature: str = "length") -> dict[str, Any]:
     write_json(root / "model_run", "history.json", history | {"metrics": {"loss": [0.9, 0.5, 0.25], "val_loss": [1.0, 0.75, 0.625]}})
     export = {"name": "int8", "format": "tflite", "file": "int8.tflite", "bytes": 93412, "latency_ms": 0.125, "agreement": 0.9975}
     export["latency_2_threads_ms"] = 0.075
-    reference = {"name": "SavedModel", "bytes": 1310221, "latency_ms": 0.5}
+    export |= {"metrics": {"BinaryAccuracy": 0.8975}, "points_lost": 1.25}
+    reference = {"name": "SavedModel", "bytes": 1310221, "latency_ms": 0.5, "metrics": {"BinaryAccuracy": 0.91}}
     write_json(root / "exports", "exports.json", {"exports": [export | {"max_abs_diff": 0.031, "passed": False}], "reference": reference})
     signatures = [{"name": "raw", "examples": 32, "max_abs_diff": 1e-7}]
     write_json(root / "validation", "validation.json", {"passed": True, "signatures": signatures, "load_seconds": 0.12, "reason": ""})

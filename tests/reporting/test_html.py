@@ -110,8 +110,9 @@ def test_training_exports_and_validation(run: dict[str, Any]) -> None:
     training = page.section("training").text
     for known in ("2.50 s", "Examples per second 1,234", "4,711", "training 0.2500", "validation 0.6250"):
         assert known in training
-    assert page.row("int8") == ["int8", "failed", "tflite", "93.4 kB", "", "0.125 ms", "0.075 ms", "0.031", "99.8%"]
-    assert page.row("SavedModel") == ["SavedModel", "reference", "", "1.31 MB", "", "0.5 ms", "–", "–", "–"]
+    assert page.row("int8") == ["int8", "failed", "tflite", "93.4 kB", "", "0.125 ms", "0.075 ms", "0.031", "99.8%", "1.2"]
+    assert page.row("SavedModel") == ["SavedModel", "reference", "", "1.31 MB", "", "0.5 ms", "–", "–", "–", "–"]
+    assert "and its BinaryAccuracy on labelled ones" in page.section("exports").text
     assert page.row("raw") == ["raw", "32", "1e-07"]
 
 

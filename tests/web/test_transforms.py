@@ -114,6 +114,7 @@ def test_every_form_of_every_column_is_the_same(chromium, table):
             assert len(np.unique(values.round(4), axis=0)) > 1, f"{name} does not vary"
 
 
+@pytest.mark.slow
 def test_what_fields_a_table_has(table):
     features = graph.describe(table[1])["features"]
     assert features["income_log"]["optional"] and not features["age"]["optional"]
