@@ -86,6 +86,7 @@ def test_a_step_moves_every_weight_that_learns_and_keeps_the_first_errors() -> N
     assert np.mean(errors) == pytest.approx(history["metrics"]["val_cycle_error"][1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_two_replicas_learn_what_one_device_learns() -> None:
     for one, two in zip(learned(), learned(strategy="mirrored"), strict=True):
         np.testing.assert_allclose(one, two, atol=2e-4)
