@@ -17,7 +17,7 @@ from tfx.utils import path_utils
 
 from components.arrays import load_arrays, save_arrays
 from components.child import ChildFailed, run_module
-from components.golden import Comparison, compare, read_golden, read_records
+from components.golden import FLOAT32_DIFF, Comparison, compare, read_golden, read_records
 from components.tflite_exporter.converters import CONVERTERS, convertible
 from components.tflite_exporter.interpreter import median_milliseconds
 
@@ -43,7 +43,7 @@ class Bounds:
         int8_mean_diff: for such a model, the mean difference likewise. Of a picture's many pixels some at an edge differ by much.
     """
 
-    float32_diff: float = 1e-5
+    float32_diff: float = FLOAT32_DIFF
     float16_diff: float = 5e-3
     int8_agreement: float = 0.97
     int8_diff: float = 0.1
