@@ -52,6 +52,7 @@ lint: setup  ## Ruff and mypy
 lock: setup  ## Resolve requirements*.in into the lock files
 	$(COMPILE) requirements.in --output-file requirements.lock
 	$(COMPILE) requirements-bootstrap.in --output-file requirements-bootstrap.lock
+	$(COMPILE) pipelines/common/tfjs/runtime/converter.in --output-file pipelines/common/tfjs/runtime/converter.lock
 	$(COMPILE) benchmarks/serving/peers/kserve.in --output-file benchmarks/serving/peers/kserve.lock
 	$(COMPILE) benchmarks/serving/peers/mlserver.in --output-file benchmarks/serving/peers/mlserver.lock
 

@@ -25,6 +25,7 @@ setup(
     include_package_data=True,
     package_data={
         "pipelines.common.scaffold": ["templates/*"],
+        "pipelines.common.tfjs": ["runtime/*"],
         "pipelines.common.web": ["runtime/*", "site/*", "site/js/*"],
         "reporting": ["templates/*"],
         "serving.deployment": ["templates/*"],

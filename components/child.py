@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _LONGEST_REASON = 400
@@ -42,17 +42,29 @@ def run_module(module: str, arguments: Sequence[str], folder: Path, timeout: flo
         ChildFailed: it ended with an error or by a signal, or took longer than it may.
     """
     root = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return run_program([sys.executable, "-W", "ignore", "-m", module, *arguments], folder, timeout, {"PYTHONPATH": path})
+
+
+def run_program(command: Sequence[str], folder: Path, timeout: float, variables: Mapping[str, str]) -> str:
+    """The same for any program.
+
+    Args:
+        command: it and its arguments.
+        folder: see `run_module`.
+        timeout: seconds it may take.
+        variables: of its environment, beside those of this process.
+    """
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]),
         "TMPDIR": str(folder),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         # This process may hold the whole memory of the accelerators.
         "CUDA_VISIBLE_DEVICES": "-1",
+        **variables,
     }
-    command = [sys.executable, "-W", "ignore", "-m", module, *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, env=environment, timeout=timeout, check=False)
+        done = subprocess.run(list(command), capture_output=True, env=environment, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as late:
         raise ChildFailed(f"it took longer than {timeout:g} s", _last_line(late.stdout)) from None
     if done.returncode:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+# How far the answers of a model in float32 may be from the golden ones: absolute, or relative to outputs larger than 1.
+FLOAT32_DIFF = 1e-5
+
 
 @dataclasses.dataclass(frozen=True)
 class Golden:

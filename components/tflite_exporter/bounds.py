@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from components.golden import Comparison
+from components.golden import FLOAT32_DIFF, Comparison
 from components.tflite_exporter.gating import Loss
 
 EIGHT_BITS = ("int8", "dynamic")
@@ -28,7 +28,7 @@ class Bounds:
         int8_mean_diff: for such a model, the mean difference likewise. Of a picture's many pixels some at an edge differ by much.
     """
 
-    float32_diff: float = 1e-5
+    float32_diff: float = FLOAT32_DIFF
     float16_diff: float = 5e-3
     points: float = 1.0
     int8_agreement: float = 0.97

@@ -33,6 +33,7 @@ COMMANDS = (
     "predict",
     "batch",
     "web",
+    "tfjs",
     "doctor",
 )
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it

@@ -16,16 +16,19 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import classification_pb2, prediction_service_pb2_grpc, regression_pb2
 
+from components.tflite_exporter.converters import convertible
 from pipelines.common.cli import main
 from pipelines.common.config import BINARY, OWN, REGRESSION, ModelConfig
 from pipelines.common.datasets import own
 from pipelines.common.layout import load_model, model_names
+from pipelines.common.tfjs.asking import ask
 from reporting.evaluation import read_evaluation
 from serving.server import ModelServer
 from tests.e2e.pages import as_row, with_exact_pictures
+from tests.tfjs.packages import tfjs_packages
 from tests.web.browser import Visit, chromium, packages, visited
 
-__all__ = ("chromium", "packages")
+__all__ = ("chromium", "packages", "tfjs_packages")
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -201,6 +204,20 @@ def test_a_models_page_answers_like_python(name, run, chromium, packages, tmp_pa
         python = values.numpy().reshape(len(examples), -1)
         bound = load_model(name).export_bounds.get("float32_diff", 1e-5) * max(1.0, float(np.abs(python).max()))
         np.testing.assert_allclose([answer[key] for answer in answers], python, rtol=0, atol=bound, err_msg=key)
+
+
+@pytest.mark.parametrize("name", ["mnist_mlp", "sms_spam"])
+def test_a_graph_model_answers_like_python_in_tensorflow_js(name, run, tfjs_packages, tmp_path):
+    record, root = run(name)
+    assert main(["tfjs", name, "--root", str(root), "-o", str(tmp_path / "graph"), "--json"]) == 0
+    model = tf.saved_model.load(record["pushed"]["path"])
+    signature, decoder = convertible(model)
+    examples = [*golden(record), *held_out(record)][:PAGE_ROWS]
+    inputs = model.signatures[decoder](examples=tf.constant(examples))
+    answers, _ = ask(tmp_path / "graph", {key: values.numpy() for key, values in inputs.items()}, tfjs_packages, tmp_path)
+    ((key, python),) = model.signatures[signature](**inputs).items()
+    assert len(answers[key]) == PAGE_ROWS
+    np.testing.assert_allclose(answers[key], python, rtol=0, atol=1e-5)
 
 
 @pytest.fixture

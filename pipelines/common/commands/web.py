@@ -59,10 +59,10 @@ def command(
     number = chosen_version(root, model.name, version, label)
     folder = (output or root / "web" / model.name).absolute()
     with quiet(None if is_debug() else NOWHERE) as (out, _):
-        from pipelines.common.web.page import check_place, write
+        from pipelines.common.web.page import PAGE, write
         from pipelines.common.web.runtime import installed
 
-        check_place(folder)
+        PAGE.check_place(folder)
         packages = installed(runtime)
         about = told(root, model, number)
         try:
@@ -86,7 +86,7 @@ def told(root: Path, model: ModelConfig, version: int) -> dict[str, Any]:
     """What the page tells of a version: its name and number, when it was pushed, how near an export's answers have to be to Python's, and
     of the run that made it, if its record is there, the data and the figures that its gates were on.
     """
-    from components.tflite_exporter.executor import Bounds
+    from components.golden import FLOAT32_DIFF
 
     records = [record for record in run_records(root, model.name) if (record["pushed"] or {}).get("version") == version]
     record = records[0] if records else {"gates": [], "config": {}}
@@ -95,7 +95,7 @@ def told(root: Path, model: ModelConfig, version: int) -> dict[str, Any]:
         "version": version,
         "learns": record.get("learns", model.learns),
         "pushed": lineage(root, model, version).get("pushed", ""),
-        "close": model.export_bounds.get("float32_diff", Bounds.float32_diff),
+        "close": model.export_bounds.get("float32_diff", FLOAT32_DIFF),
         "data": {"kind": record["config"].get("data", ""), "note": record["config"].get("data_note", "")},
         "figures": [
             {key: gate[key] for key in ("metric", "value", "operator", "bound")}

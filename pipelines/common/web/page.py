@@ -10,13 +10,13 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from pipelines.common.errors import DarsenaError, UsageError
+from pipelines.common.errors import DarsenaError
+from pipelines.common.folders import Product
 from pipelines.common.web import runtime
 from pipelines.common.web.narrowing import narrowed
 from pipelines.common.web.questions import describe_version
 
-MADE_BY = "darsena web"
-CONTENT = "page.json"
+PAGE = Product("a page", "darsena web", "page.json")
 EXPORT = Path("assets.extra") / "tflite" / "float32.tflite"
 
 
@@ -37,28 +37,6 @@ class Page:
     files: int
     size: int
     model_size: int
-
-
-def check_place(folder: Path) -> None:
-    """Refuses a folder that is there and is no page.
-
-    Raises:
-        UsageError: it holds something else.
-    """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if made_by(folder) != MADE_BY:
-        raise UsageError(
-            f"expected no {folder}, an empty folder, or a page of darsena web to replace, received something else. Name another --output."
-        )
-
-
-def made_by(folder: Path) -> Any:
-    """What a folder's page.json says it was made by."""
-    try:
-        return json.loads((folder / CONTENT).read_text(encoding="utf-8"))["made_by"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def write(version: Path, folder: Path, about: dict[str, Any], class_names: list[str], packages: Path) -> Page:
@@ -83,7 +61,13 @@ def write(version: Path, folder: Path, about: dict[str, Any], class_names: list[
         )
     description = describe_version(version, class_names)
     model = narrowed(export.read_bytes())
-    content = {"made_by": MADE_BY, **about, "bytes": len(model), "has_transform": description.transform is not None, **description.page}
+    content = {
+        "made_by": PAGE.made_by,
+        **about,
+        "bytes": len(model),
+        "has_transform": description.transform is not None,
+        **description.page,
+    }
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as work:
         fresh = Path(work) / "fresh"
@@ -93,23 +77,10 @@ def write(version: Path, folder: Path, about: dict[str, Any], class_names: list[
         (fresh / "model.tflite").write_bytes(model)
         if description.transform:
             write_json(fresh / "transform.json", description.transform)
-        write_json(fresh / CONTENT, content)
-        swap(fresh, folder, Path(work) / "former")
+        write_json(fresh / PAGE.file, content)
+        PAGE.swap(fresh, folder, Path(work) / "former")
     files = [path for path in folder.rglob("*") if path.is_file()]
     return Page(folder, description.page["layout"], len(files), sum(path.stat().st_size for path in files), len(model))
-
-
-def swap(fresh: Path, folder: Path, former: Path) -> None:
-    """Puts a folder in the place of another, which goes to `former`; if that fails, all is as it was."""
-    check_place(folder)
-    if folder.exists():
-        folder.replace(former)
-    try:
-        fresh.replace(folder)
-    except OSError:
-        if former.exists():
-            former.replace(folder)
-        raise
 
 
 def copy_tree(source: Traversable, target: Path) -> None:
