@@ -31,11 +31,11 @@ SWAPS = 10
 INTRODUCTION = """\
 # Speed of serving
 
-`make bench-serving`: requests per second, and the middle and the 99th percentile of the latencies in milliseconds, medians of
-{repeat} rounds of {seconds:g} s that went through all servers in turn. Clients and servers shared the machine, so a server's figure
-is of what the clients left of it; "in process" is threads that call the model, nothing between. Requests are prepared, answers are
-not read. KServe {kserve} and MLServer {mlserver} serve the same SavedModel as the custom model that their documentation describes,
-each in an environment of its own with the same TensorFlow, over the open inference protocol.
+`make bench-serving`: requests per second, and the middle and the 99th percentile of the latencies in milliseconds, medians of rounds
+that went through all servers in turn. Clients and servers shared the machine, so a server's figure is of what the clients left of
+it; "in process" is threads that call the model, nothing between. Requests are prepared, answers are not read. KServe {kserve} and
+MLServer {mlserver} serve the same SavedModel as the custom model that their documentation describes, each in an environment of its
+own with the same TensorFlow, over the open inference protocol.
 {machine}, {date}, commit {commit}.
 """
 
@@ -52,9 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sections = [section(model, arguments.repeat, arguments.seconds) for model in arguments.model or ("mnist_lenet", "mnist_mlp")]
     versions = {name: (PEERS / f"{name}.in").read_text().split("\n")[0].split("==")[1] for name in PEER_NAMES}
-    text = INTRODUCTION.format(
-        repeat=arguments.repeat, seconds=arguments.seconds, machine=machine(), date=datetime.date.today(), commit=commit(), **versions
-    )
+    text = INTRODUCTION.format(machine=machine(), date=datetime.date.today(), commit=commit(), **versions)
     text = "\n".join([text, *sections])
     print(text)
     if arguments.write:
@@ -80,7 +78,8 @@ def section(model: str, repeat: int, seconds: float) -> str:
     ]
     middle = statistics.median(ratios)
     goals = [*goals_of(speeds), ["first request after a swap / p50", f"{middle:.2f}", "≤ 3", met(middle <= 3)]]
-    return f"## {model}\n\n{table(columns, rows)}\n\n{swap}\n\n{table(['goal', 'measured', 'bound', 'met'], goals)}\n"
+    goal_table = table(["goal", "measured", "bound", "met"], goals)
+    return f"## {model}\n\n{repeat} rounds of {seconds:g} s.\n\n{table(columns, rows)}\n\n{swap}\n\n{goal_table}\n"
 
 
 def pushed(model: str) -> Path:
