@@ -1,6 +1,6 @@
 """`make bench-tflite`: which models and presets have which TFLite formats, with which operations, how large, fast and exact.
 
-    python -m benchmarks.tflite [MODEL[:PRESET] …] [--root bench_root] [--again] [--write docs/tflite.md]
+    python -m benchmarks.tflite [MODEL[:PRESET] …] [--root bench_root] [--again | --no-runs] [--write docs/tflite.md]
 
 Each is run on its sample first (half a minute to six minutes each, half an hour in all), in a root of its own; runs are answered from
 the cache the next time, and what was measured of one is kept until `--again`. The photographs of image_transfer:classifier come from
@@ -163,7 +163,8 @@ def number(value: float | None, digits: int = 2) -> str:
 def format_lines(row: str, found: dict[str, Any]) -> Iterator[list[str]]:
     """Lines of the first table."""
     if "formats" not in found:
-        yield [f"`{row}`", f"not measured: {found['reason']}", *[""] * 7, f"{found['date']}, {found['commit']}"]
+        when = f"{found['date']}, {found['commit']}" if "date" in found else "–"
+        yield [f"`{row}`", f"not measured: {found['reason']}", *[""] * 7, when]
         return
     exported = next(each for name, each in found["signatures"].items() if name.endswith("(exported)"))
     for name, each in found["formats"].items():
@@ -233,6 +234,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="MODEL[:PRESET]", help="rows to measure; all by default")
     parser.add_argument("--root", type=Path, default=Path("bench_root"))
     parser.add_argument("--again", action="store_true", help="measure also what was measured before")
+    parser.add_argument("--no-runs", action="store_true", help="measure nothing: only the tables of what was measured before")
     parser.add_argument("--write", type=Path, help="write the tables of all rows to this file")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -243,6 +245,9 @@ def main() -> None:
     rows: dict[str, dict[str, Any]] = {}
     for row in arguments.names or ROWS:
         file = root / "tflite" / f"{row.replace(':', '-')}.json"
+        if arguments.no_runs and not file.is_file():
+            rows[row] = {"reason": "no run of this row has been made yet"}
+            continue
         if arguments.again or not file.is_file():
             with contextlib.redirect_stdout(sys.stderr):
                 file.write_text(json.dumps(measure(row, root), indent=1))
