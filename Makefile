@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --pyt
 .PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite lint lock clean
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## Install everything inside the clone (quick when nothing changed)
 	@bash scripts/setup.sh
