@@ -115,6 +115,7 @@ def test_data_that_breaks_the_schema_is_rejected_before_training(checkout, first
     assert checkout.served() == ["1"]
 
 
+@pytest.mark.slow
 def test_an_edit_of_the_trainer_module_reruns_what_depends_on_it_and_nothing_else(checkout, first_run):
     module = checkout.folder / "trainer_modules/mnist_mlp.py"
     module.write_text(module.read_text() + "\n# An edit that changes no behaviour.\n")

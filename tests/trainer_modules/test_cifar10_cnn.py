@@ -15,6 +15,7 @@ from trainer_modules import cifar10_cnn
 HPARAMS = {**MODEL.hparams, "width": 8, "stages": 2, "dropout": 0.0, "augmentation": 0.0, "learning_rate": 0.01}
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     images = digits.images(48, shape=cifar10_cnn.SHAPE)
     # In float32 throughout: near 0 another order of rounding shows.

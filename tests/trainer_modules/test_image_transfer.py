@@ -65,6 +65,7 @@ def assert_same(found: keras.Model, expected: keras.Model) -> None:
             np.testing.assert_array_equal(a, b, err_msg=name)
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     """With VGG16, whose head is thereby trained and exported; it has the fewest layers, and so takes the least time."""
     images = pictures(24)
@@ -115,6 +116,7 @@ def test_cached_features_teach_the_head_what_the_whole_model_would_learn():
     assert two["metrics"]["val_loss"] == pytest.approx(one["metrics"]["val_loss"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_features_are_remembered_for_the_same_rows_and_weights(monkeypatch):
     computed, compute = [], transfer.computed
     monkeypatch.setattr(transfer, "computed", lambda body, rows: computed.append(1) or compute(body, rows))

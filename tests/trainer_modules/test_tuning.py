@@ -81,6 +81,7 @@ def test_the_best_accuracy_is_the_highest(tmp_path):
     assert found.get_best_hyperparameters()[0].get("units") == min(trial["hparams"]["units"] for trial in trials)
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_trials_and_another_seed_others(tmp_path):
     made = []
     for number, seed in enumerate((0, 0, 5)):
