@@ -1,4 +1,4 @@
-"""Settings for the whole suite: quiet TensorFlow, two logical CPUs, and where real data is."""
+"""Settings for the whole suite: quiet TensorFlow, two logical CPUs, where real data is, the browser and Node.js."""
 
 import os
 from pathlib import Path
@@ -11,6 +11,12 @@ from components.imports import uncollected
 
 with uncollected():
     import tensorflow as tf
+
+from tests.tfjs.packages import tfjs_packages
+from tests.web.browser import chromium, packages
+
+# One of each for the whole suite: a second Playwright would not start beside the first.
+__all__ = ("chromium", "packages", "tfjs_packages")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -25,10 +25,7 @@ from pipelines.common.tfjs.asking import ask
 from reporting.evaluation import read_evaluation
 from serving.server import ModelServer
 from tests.e2e.pages import as_row, with_exact_pictures
-from tests.tfjs.packages import tfjs_packages
-from tests.web.browser import Visit, chromium, packages, visited
-
-__all__ = ("chromium", "packages", "tfjs_packages")
+from tests.web.browser import Visit, visited
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

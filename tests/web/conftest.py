@@ -1,4 +1,4 @@
-"""Fixtures of the browser, and a version of a small model of digits' size to make pages of."""
+"""A version of a small model of digits' size to make pages of."""
 
 import json
 from pathlib import Path
@@ -10,9 +10,6 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from components.tflite_exporter.converters import float32
-from tests.web.browser import chromium, packages
-
-__all__ = ("chromium", "packages")
 
 CLASSES = ("round", "straight", "other")
 SIDE = 28

@@ -1,5 +1,0 @@
-"""Fixtures of TensorFlow.js."""
-
-from tests.tfjs.packages import tfjs_packages
-
-__all__ = ("tfjs_packages",)
