@@ -9,7 +9,6 @@ the download cache); the pictures of the transfer rows from $DARSENA_DATA alone.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import datetime
 import json
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import pictures
+from benchmarks.arguments import row_arguments
 from benchmarks.machine import DARSENA, commit, machine
 from benchmarks.rows import ROWS, Row
 from pipelines.common.layout import load_model
@@ -166,19 +166,10 @@ COLUMNS = (
 
 def main() -> None:
     """The command line, see the head of this module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="MODEL[:PRESET]", help="rows to measure; all by default")
-    parser.add_argument("--root", type=Path, default=Path("bench_root"))
-    parser.add_argument("--again", action="store_true", help="measure also what was measured before")
-    parser.add_argument("--no-runs", action="store_true", help="measure nothing: only the table of what was measured before")
-    parser.add_argument("--write", type=Path, help="write the table of all rows to this file too")
-    arguments = parser.parse_args()
-    unknown = set(arguments.names) - {row.name for row in ROWS}
-    if unknown:
-        parser.error(f"expected rows of {', '.join(row.name for row in ROWS)}, received {', '.join(sorted(unknown))}")
+    arguments = row_arguments(__doc__, [row.name for row in ROWS])
     chosen = [row for row in ROWS if not arguments.names or row.name in arguments.names]
     table = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
-    root = arguments.root.absolute()
+    root = arguments.root
     for row in chosen:
         found = None if arguments.again else kept(row, root)
         if found is None and not arguments.no_runs:

@@ -9,8 +9,8 @@ $DARSENA_DATA, and the weights of both of its presets from where `darsena run` f
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import pictures
+from benchmarks.arguments import row_arguments
 from benchmarks.machine import DARSENA, commit, machine, table
 from components.arrays import save_arrays
 from components.child import ChildFailed, run_module
@@ -30,7 +31,7 @@ from components.tflite_exporter.bounds import Bounds
 from components.tflite_exporter.converters import CONVERTERS, convertible
 from components.tflite_exporter.executor import ExportFailed, export
 from components.tflite_exporter.gating import Gating
-from pipelines.common.config import OWN, REGRESSION, ModelConfig
+from pipelines.common.config import ModelConfig
 from pipelines.common.layout import load_model
 
 # A preset is a row where its network differs, with what its run takes beside.
@@ -98,12 +99,8 @@ def measure(row: str, root: Path) -> dict[str, Any]:
 
 def tried(name: str, model: ModelConfig, record: dict, outputs: Mapping[str, Path]) -> dict[str, Any]:
     """A format that the run did not make: its record without bounds, and what the bounds would have said."""
-    gating = Gating(
-        {} if model.task == OWN else {gate.metric: gate.higher_is_better for gate in model.gates},
-        outputs["examples"] / "Split-test",
-        model.label,
-        () if model.task in (REGRESSION, OWN) else record["class_names"],
-    )
+    model = dataclasses.replace(model, class_names=tuple(record["class_names"]))
+    gating = Gating(model.gating_metrics, outputs["examples"] / "Split-test", model.label, model.label_names)
     about = dict.fromkeys(("name", "description", "version", "author", "license"), "")
     with tempfile.TemporaryDirectory() as folder:
 
@@ -230,17 +227,9 @@ where that takes whole numbers only, else `model`.
 
 def main() -> None:
     """The command line, see the head of this module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="MODEL[:PRESET]", help="rows to measure; all by default")
-    parser.add_argument("--root", type=Path, default=Path("bench_root"))
-    parser.add_argument("--again", action="store_true", help="measure also what was measured before")
-    parser.add_argument("--no-runs", action="store_true", help="measure nothing: only the tables of what was measured before")
-    parser.add_argument("--write", type=Path, help="write the tables of all rows to this file")
-    arguments = parser.parse_args()
+    arguments = row_arguments(__doc__, ROWS)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if unknown := set(arguments.names) - set(ROWS):
-        parser.error(f"expected rows of {', '.join(ROWS)}, received {', '.join(sorted(unknown))}")
-    root = arguments.root.absolute()
+    root = arguments.root
     (root / "tflite").mkdir(parents=True, exist_ok=True)
     rows: dict[str, dict[str, Any]] = {}
     for row in arguments.names or ROWS:

@@ -99,13 +99,16 @@ class Batcher:
         with self._joined:
             if self._batching.batch_timeout_micros:
                 self._joined.wait_for(self._is_full, self._batching.batch_timeout_micros / 1e6)
-            batch, rows = [], 0
+            batch: list[_Task] = []
+            left: list[_Task] = []
+            rows = 0
             for task in self._waiting:
                 if task.shapes == self._waiting[0].shapes and rows + task.rows <= self._batching.max_batch_size:
                     batch.append(task)
                     rows += task.rows
-            taken = set(map(id, batch))
-            self._waiting = [task for task in self._waiting if id(task) not in taken]
+                else:
+                    left.append(task)
+            self._waiting = left
             return batch
 
     def _is_full(self) -> bool:

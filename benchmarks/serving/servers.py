@@ -20,9 +20,11 @@ from benchmarks.machine import REPOSITORY
 from benchmarks.serving import v2
 from benchmarks.serving.in_process import pictures
 from benchmarks.serving.load import Grpc, Rest, Speed, Target, ask_once, measure
+from pipelines.common.environments import python_in_cache
 
 PEERS = Path(__file__).with_name("peers")
 IN_PROCESS = "in process"
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
 QUIET = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
 
 # Measures (rows, clients, seconds).
@@ -57,10 +59,7 @@ def local(base: Path, model: str, *options: str) -> Iterator[dict[str, tuple[Way
     from tensorflow_serving.apis import predict_pb2
 
     def grpc_target(rows: int) -> Grpc:
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name, request.model_spec.signature_name = model, "raw"
-        request.inputs["image"].CopyFrom(tf.make_tensor_proto(pictures(rows)))
-        return Grpc(addresses[0], "/tensorflow.serving.PredictionService/Predict", request.SerializeToString())
+        return Grpc(addresses[0], PREDICT, predict_request(model, rows))
 
     def rest_target(rows: int) -> Rest:
         body = json.dumps({"signature_name": "raw", "instances": pictures(rows).tolist()}).encode()
@@ -76,6 +75,16 @@ def local(base: Path, model: str, *options: str) -> Iterator[dict[str, tuple[Way
             "gRPC": _asked(grpc_target, grpc_answer),
             "REST": _asked(rest_target, lambda answer: np.array(json.loads(answer)["predictions"], np.float32)),
         }
+
+
+def predict_request(model: str, rows: int) -> bytes:
+    """A serialized PredictRequest about `pictures(rows)`."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    request = predict_pb2.PredictRequest(inputs={"image": tf.make_tensor_proto(pictures(rows))})
+    request.model_spec.name, request.model_spec.signature_name = model, "raw"
+    return bytes(request.SerializeToString())
 
 
 @contextlib.contextmanager
@@ -97,11 +106,11 @@ def peer(name: str, saved_model: Path, scratch: Path) -> Iterator[dict[str, tupl
     """KServe's or MLServer's Python server, as `local`.
 
     Args:
-        name: kserve or mlserver; its environment is made from `peers/<name>.lock` the first time.
+        name: kserve or mlserver; its environment is made in the cache from `peers/<name>.lock` the first time.
         saved_model: that it serves.
         scratch: existing folder for its settings and its log.
     """
-    python = _environment(name)
+    python = python_in_cache(PEERS / f"{name}.lock", f"bench-{name}", f"the server {name}")
     rest_port, grpc_port, metrics_port = _free_ports(3)
     if name == "kserve":
         ports = ["--http_port", str(rest_port), "--grpc_port", str(grpc_port)]
@@ -113,7 +122,8 @@ def peer(name: str, saved_model: Path, scratch: Path) -> Iterator[dict[str, tupl
         (scratch / "settings.json").write_text(json.dumps(settings | {"parallel_workers": 0}))
         model = {"name": "model", "implementation": "mlserver_model.SavedModel", "parameters": {"uri": str(saved_model)}}
         (scratch / "model-settings.json").write_text(json.dumps(model))
-        command = [str(python.with_name("mlserver")), "start", str(scratch)]
+        # Not by its script, which names the place where the environment was made.
+        command = [str(python), "-c", "from mlserver.cli import main; main()", "start", str(scratch)]
 
     log = scratch / "server.log"
     with log.open("w") as said, subprocess.Popen(command, stdout=said, stderr=said, cwd=scratch, env=QUIET | {"PYTHONPATH": "."}) as server:
@@ -136,20 +146,6 @@ def peer(name: str, saved_model: Path, scratch: Path) -> Iterator[dict[str, tupl
 
 def _asked(target: Callable[[int], Target], read: Callable[[bytes], np.ndarray]) -> tuple[Way, Callable[[], np.ndarray]]:
     return lambda rows, clients, seconds: measure(target(rows), clients, seconds), lambda: read(ask_once(target(3)))
-
-
-def _environment(name: str) -> Path:
-    """The Python of a peer's own environment, in `.build/peers/`."""
-    lock, folder = PEERS / f"{name}.lock", REPOSITORY / ".build/peers" / name
-    stamp = folder / "installed"
-    if not stamp.exists() or stamp.read_text() != lock.read_text():
-        print(f"installing {name} into {folder.relative_to(REPOSITORY)} (once)")
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        uv = [str(REPOSITORY / ".build/bootstrap/bin/uv"), "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", str(lock)]
-        subprocess.run(uv, check=True, env=os.environ | {"VIRTUAL_ENV": str(folder)})
-        stamp.write_text(lock.read_text())
-    return folder / "bin/python"
 
 
 def _free_ports(count: int) -> list[int]:

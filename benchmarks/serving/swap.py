@@ -7,8 +7,7 @@ import statistics
 import time
 from pathlib import Path
 
-from benchmarks.serving.in_process import pictures
-from benchmarks.serving.servers import local_addresses
+from benchmarks.serving.servers import PREDICT, local_addresses, predict_request
 
 WARM = 300  # requests before a swap
 
@@ -20,18 +19,14 @@ def swaps(saved_model: Path, model: str, scratch: Path, count: int) -> list[tupl
         For each swap the latency of the first request that the new version answered, and the median of those before it, in ms.
     """
     import grpc
-    import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2
 
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name, request.model_spec.signature_name = model, "raw"
-    request.inputs["image"].CopyFrom(tf.make_tensor_proto(pictures(1)))
-    serialized = request.SerializeToString()
+    serialized = predict_request(model, 1)
     base = scratch / "swaps"
     shutil.copytree(saved_model, base / model / "1")
     found = []
     with local_addresses(base, model) as (address, _), grpc.insecure_channel(address) as channel:
-        call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        call = channel.unary_unary(PREDICT)
 
         def ask() -> tuple[float, int]:
             started = time.perf_counter()

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from components.golden import read_records
+
 FILE = "tf_serving_warmup_requests"
+PLACE = Path("assets.extra") / FILE  # in a version's folder
 REQUESTS = 8
 
 
@@ -31,3 +36,14 @@ def write_requests(saved_model_dir: Path, model_name: str, examples: list[bytes]
             request.model_spec.name, request.model_spec.signature_name = model_name, "raw"
             log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
             writer.write(log.SerializeToString())
+
+
+def read_requests(file: Path) -> list[dict[str, np.ndarray]]:
+    """The requests that a version was pushed with: inputs by name, one row each; none where there is no such file."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    if not file.is_file():
+        return []
+    logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in read_records(file)]
+    return [{name: tf.make_ndarray(proto) for name, proto in log.predict_log.request.inputs.items()} for log in logs]

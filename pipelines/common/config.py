@@ -174,6 +174,16 @@ class ModelConfig:
         return dataclasses.replace(model, class_names=run.data.class_names)
 
     @property
+    def gating_metrics(self) -> dict[str, bool]:
+        """Metrics of its gates that answers and labels are enough for, with whether more is better; none where it measures itself."""
+        return {} if self.task == OWN else {gate.metric: gate.higher_is_better for gate in self.gates}
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the classes that its label tells apart; none where the label is a number, or there is none."""
+        return () if self.task in (REGRESSION, OWN) else self.class_names
+
+    @property
     def trainer_module(self) -> str:
         """Dotted path of the module with preprocessing_fn, build_model, run_fn and tuner_fn."""
         return f"trainer_modules.{self.name}"

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +49,35 @@ class Product:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def swap(self, fresh: Path, folder: Path, former: Path) -> None:
-        """Puts a folder in the place of another, which goes to `former`; if that fails, all is as it was."""
-        self.check_place(folder)
-        if folder.exists():
-            folder.replace(former)
-        try:
-            fresh.replace(folder)
-        except OSError:
-            if former.exists():
-                former.replace(folder)
-            raise
+    @contextlib.contextmanager
+    def written(self, folder: Path) -> Iterator[Path]:
+        """Gives a path to write a folder at, which takes the place of `folder` when the block ends.
+
+        What the block leaves beside it is removed. If anything fails, `folder` is as it was.
+
+        Raises:
+            UsageError: see `check_place`.
+            OSError: the folder can't be written.
+        """
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as work:
+            fresh, former = Path(work) / "fresh", Path(work) / "former"
+            yield fresh
+            self.check_place(folder)
+            if folder.exists():
+                folder.replace(former)
+            try:
+                fresh.replace(folder)
+            except OSError:
+                if former.exists():
+                    former.replace(folder)
+                raise
+
+
+def contents(folder: Path) -> tuple[int, int]:
+    """How many files a folder has, and their size in bytes."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return len(sizes), sum(sizes)
 
 
 def made_once(folder: Path, is_whole: Callable[[], bool], make: Callable[[Path], None]) -> None:

@@ -36,7 +36,7 @@ from components.table_example_gen.component import TableExampleGen
 from components.tflite_exporter.bounds import Bounds
 from components.tflite_exporter.component import TFLiteExporter
 from components.tuner.component import Tuner
-from pipelines.common.config import OWN, REGRESSION, ModelConfig, RunConfig
+from pipelines.common.config import OWN, ModelConfig, RunConfig
 from pipelines.common.datasets.episodes import span_pattern
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
@@ -193,10 +193,10 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         model_run=trainer.outputs["model_run"],
         examples=examples,
         blessing=blessing,
-        metrics={} if model.task == OWN else {gate.metric: gate.higher_is_better for gate in model.gates},
+        metrics=model.gating_metrics,
         metric_split=TEST,
         label=model.label,
-        class_names=() if model.task in (REGRESSION, OWN) else model.class_names,
+        class_names=model.label_names,
         about={
             "name": model.name,
             "description": model.learns,

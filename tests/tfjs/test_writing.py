@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from components.arrays import save_arrays
 from components.child import ChildFailed
+from components.pusher import warm_up
+from pipelines.common import environments
 from pipelines.common.cli import main
 from pipelines.common.errors import DarsenaError, UsageError
 from pipelines.common.tfjs import asking, converter, writing
@@ -51,7 +53,7 @@ def tools(monkeypatch):
 def pushed(tmp_path):
     folder = tmp_path / "7"
     (folder / "assets.extra").mkdir(parents=True)
-    (folder / writing.REQUESTS).touch()
+    (folder / warm_up.PLACE).touch()
     return folder
 
 
@@ -110,7 +112,7 @@ def test_another_folder_is_never_replaced(tools, pushed, tmp_path):
 
 
 def test_a_version_without_recorded_requests_is_refused(pushed, tmp_path):
-    (pushed / writing.REQUESTS).unlink()
+    (pushed / warm_up.PLACE).unlink()
     with pytest.raises(DarsenaError, match=r"expected recorded requests in .*/7/assets.extra/tf_serving_warmup_requests, there are none"):
         writing.write(pushed, tmp_path / "out", {}, 1e-5)
 
@@ -118,7 +120,7 @@ def test_a_version_without_recorded_requests_is_refused(pushed, tmp_path):
 def test_without_uv_or_node_the_error_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("DARSENA_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(converter, "BOOTSTRAP", tmp_path / "uv")
+    monkeypatch.setattr(environments, "BOOTSTRAP", tmp_path / "uv")
     with pytest.raises(DarsenaError, match=r"expected uv, .* found none\. Run make setup\."):
         converter.installed()
     with pytest.raises(DarsenaError, match=r"expected Node.js, .* found none\. Install Node.js with npm"):
@@ -131,7 +133,7 @@ def test_a_uv_that_fails_is_quoted_and_leaves_nothing(monkeypatch, tmp_path):
     uv.write_text("#!/bin/sh\necho 'error: Failed to fetch: dns error' >&2\nexit 2\n")
     uv.chmod(0o755)
     monkeypatch.setenv("DARSENA_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(converter, "BOOTSTRAP", uv)
+    monkeypatch.setattr(environments, "BOOTSTRAP", uv)
     with pytest.raises(DarsenaError, match=r"received: error: Failed to fetch: dns error\. Look at the network"):
         converter.installed()
     assert list((tmp_path / "cache/tfjs-converter").iterdir()) == []
@@ -154,7 +156,7 @@ def test_a_model_with_an_operation_that_tensorflow_js_has_not_is_refused(version
     pushed = tmp_path / "root/serving/mnist_mlp/2"
     archive.write_out(str(pushed), verbose=False)
     (pushed / "assets.extra").mkdir()
-    (pushed / writing.REQUESTS).write_bytes((version / writing.REQUESTS).read_bytes())
+    (pushed / warm_up.PLACE).write_bytes((version / warm_up.PLACE).read_bytes())
     (tmp_path / "out").mkdir()
     (tmp_path / "out/darsena.json").write_text('{"made_by": "darsena tfjs"}')
     before = contents(tmp_path)

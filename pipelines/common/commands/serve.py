@@ -5,16 +5,14 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
-import signal
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
 from pipelines.common.commands.options import GRPC_PORT, LOOPBACK, REST_PORT, Command, ModelName, debug_option, is_debug, root_option
+from pipelines.common.commands.stopping import stop_signal
 from pipelines.common.config import ModelConfig
 from pipelines.common.errors import DarsenaError, UsageError
 from pipelines.common.layout import model_names, serving_dir, versions
@@ -52,23 +50,13 @@ def command(
         become(binary, root, names, host, grpc_port, rest_port, batching)
     if not is_loopback(host):
         click.echo(f"darsena: warning: {host} is no loopback address: whoever reaches this machine can use the server.", err=True)
-    stop = threading.Event()
-
-    def on_signal(signum: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with quiet(None if is_debug() else NOWHERE) as (out, err):
-            server = started(root / "serving", names, host, grpc_port, rest_port, batching, err)
-            try:
-                click.echo(announcement(server.served(), host, server.grpc_port, server.rest_port), out)
-                stop.wait()
-            finally:
-                server.stop()
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    with stop_signal() as stop, quiet(None if is_debug() else NOWHERE) as (out, err):
+        server = started(root / "serving", names, host, grpc_port, rest_port, batching, err)
+        try:
+            click.echo(announcement(server.served(), host, server.grpc_port, server.rest_port), out)
+            stop.wait()
+        finally:
+            server.stop()
     click.echo("stopped.")
 
 

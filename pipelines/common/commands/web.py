@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
 from pipelines.common.commands.options import Command, debug_option, is_debug, json_option, model_argument, print_json, root_option
+from pipelines.common.commands.stopping import stop_signal
 from pipelines.common.config import OWN, ModelConfig
 from pipelines.common.data import cannot_write
 from pipelines.common.errors import DarsenaError
@@ -64,9 +63,10 @@ def command(
 
         PAGE.check_place(folder)
         packages = installed(runtime)
-        about = told(root, model, number)
+        pushed = lineage(root, model, number)
+        about = told(root, model, number, pushed)
         try:
-            page = write(serving_dir(root, model.name) / str(number), folder, about, classes(root, model, number), packages)
+            page = write(serving_dir(root, model.name) / str(number), folder, about, classes(model, pushed), packages)
         except OSError as error:
             raise cannot_write(folder, error) from error
         result = {"page": str(page.folder), "version": number, "layout": page.layout, "files": page.files, "bytes": page.size}
@@ -82,7 +82,7 @@ def command(
         click.echo(f"Try it: darsena web {model.name} --serve. To publish it, copy the folder to any web server or static hosting.")
 
 
-def told(root: Path, model: ModelConfig, version: int) -> dict[str, Any]:
+def told(root: Path, model: ModelConfig, version: int, pushed: dict[str, Any]) -> dict[str, Any]:
     """What the page tells of a version: its name and number, when it was pushed, how near an export's answers have to be to Python's, and
     of the run that made it, if its record is there, the data and the figures that its gates were on.
     """
@@ -94,7 +94,7 @@ def told(root: Path, model: ModelConfig, version: int) -> dict[str, Any]:
         "name": model.name,
         "version": version,
         "learns": record.get("learns", model.learns),
-        "pushed": lineage(root, model, version).get("pushed", ""),
+        "pushed": pushed.get("pushed", ""),
         "close": model.export_bounds.get("float32_diff", FLOAT32_DIFF),
         "data": {"kind": record["config"].get("data", ""), "note": record["config"].get("data_note", "")},
         "figures": [
@@ -105,11 +105,11 @@ def told(root: Path, model: ModelConfig, version: int) -> dict[str, Any]:
     }
 
 
-def classes(root: Path, model: ModelConfig, version: int) -> list[str]:
+def classes(model: ModelConfig, pushed: dict[str, Any]) -> list[str]:
     """Names of the classes that a version tells apart; none for other models."""
     if model.task == OWN:
         return []
-    return list(lineage(root, model, version).get("lineage", {}).get("class_names", model.class_names))
+    return list(pushed.get("lineage", {}).get("class_names", model.class_names))
 
 
 def lineage(root: Path, model: ModelConfig, version: int) -> dict[str, Any]:
@@ -136,23 +136,11 @@ def host(folder: Path, port: int) -> None:
     """
     from pipelines.common.web.hosting import LOOPBACK, page_server
 
-    server = page_server(folder, port)
-    stop = threading.Event()
-
-    def on_signal(signum: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    click.echo(
-        f"page   http://{LOOPBACK}:{server.server_port}/\nCtrl-C stops it. To publish the page, copy its folder to any static hosting.",
-        err=True,
-    )
-    try:
+    with page_server(folder, port) as server, stop_signal() as stop:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        click.echo(
+            f"page   http://{LOOPBACK}:{server.server_port}/\nCtrl-C stops it. To publish the page, copy its folder to any static hosting.",
+            err=True,
+        )
         stop.wait()
-    finally:
         server.shutdown()
-        server.server_close()
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -26,7 +26,6 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from components.pusher import warm_up
 from components.tflite_exporter.converters import SERVED, convertible
-from pipelines.common.web.questions import recorded
 from trainer_modules.common.signatures import argument_name
 
 # Places of the names of sparse and dense features among the inputs of ParseExampleV2.
@@ -115,7 +114,7 @@ def main(arguments: list[str]) -> None:
     model = tf.saved_model.load(str(version))
     name, decoder = convertible(model)
     signature = model.signatures[name]
-    inputs = requests(model, decoder, recorded(version / "assets.extra" / warm_up.FILE))
+    inputs = requests(model, decoder, warm_up.read_requests(version / warm_up.PLACE))
     answers = {key: tensor.numpy() for key, tensor in signature(**{key: tf.constant(value) for key, value in inputs.items()}).items()}
     save_arrays(out / "inputs.npz", inputs)
     save_arrays(out / "answers.npz", answers)

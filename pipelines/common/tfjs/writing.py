@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from components.arrays import load_arrays
 from components.child import ChildFailed, run_module
 from components.golden import Comparison, compare
+from components.pusher import warm_up
 from pipelines.common.errors import DarsenaError
-from pipelines.common.folders import Product
+from pipelines.common.folders import Product, contents
 from pipelines.common.tfjs import asking, converter
 
 MODEL = Product("a graph model", "darsena tfjs", "darsena.json")
-REQUESTS = Path("assets.extra/tf_serving_warmup_requests")
 SECONDS = 600
 
 
@@ -56,13 +55,11 @@ def write(version: Path, folder: Path, about: dict[str, Any], bound: float) -> W
         DarsenaError: the version can't be converted, or TensorFlow.js answers otherwise; `folder` is as it was.
         OSError: the folder can't be written.
     """
-    if not (version / REQUESTS).is_file():
-        raise DarsenaError(f"expected recorded requests in {version / REQUESTS}, there are none. Push the model again.")
+    if not (version / warm_up.PLACE).is_file():
+        raise DarsenaError(f"expected recorded requests in {version / warm_up.PLACE}, there are none. Push the model again.")
     packages, python = asking.installed(), converter.installed()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-        work = Path(temporary)
-        fresh = work / "fresh"
+    with MODEL.written(folder) as fresh:
+        work = fresh.parent
         doing = f"convert version {version.name} for TensorFlow.js"
         try:
             printed = run_module("pipelines.common.tfjs.freezing", [str(version), str(work)], work, SECONDS)
@@ -83,9 +80,8 @@ def write(version: Path, folder: Path, about: dict[str, Any], bound: float) -> W
         checked = {"with": told, "requests": rows, "largest_difference": found.relative_diff, "bound": bound}
         content = {"made_by": MODEL.made_by, **about, **facts, "checked": checked}
         (fresh / MODEL.file).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        MODEL.swap(fresh, folder, work / "former")
-    files = [path for path in folder.iterdir() if path.is_file()]
-    return Written(folder, **facts, files=len(files), size=sum(path.stat().st_size for path in files), checked=checked)
+    files, size = contents(folder)
+    return Written(folder, **facts, files=files, size=size, checked=checked)
 
 
 def require_close(found: Comparison, bound: float, version: str, told: str) -> None:

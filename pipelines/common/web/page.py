@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import importlib.resources
 import json
-import tempfile
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from pipelines.common.errors import DarsenaError
-from pipelines.common.folders import Product
+from pipelines.common.folders import Product, contents
 from pipelines.common.web import runtime
 from pipelines.common.web.narrowing import narrowed
 from pipelines.common.web.questions import describe_version
@@ -68,9 +67,7 @@ def write(version: Path, folder: Path, about: dict[str, Any], class_names: list[
         "has_transform": description.transform is not None,
         **description.page,
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as work:
-        fresh = Path(work) / "fresh"
+    with PAGE.written(folder) as fresh:
         copy_tree(importlib.resources.files(__package__) / "site", fresh)
         (fresh / "runtime").mkdir()
         runtime.copy_into(packages, fresh / "runtime")
@@ -78,9 +75,7 @@ def write(version: Path, folder: Path, about: dict[str, Any], class_names: list[
         if description.transform:
             write_json(fresh / "transform.json", description.transform)
         write_json(fresh / PAGE.file, content)
-        PAGE.swap(fresh, folder, Path(work) / "former")
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return Page(folder, description.page["layout"], len(files), sum(path.stat().st_size for path in files), len(model))
+    return Page(folder, description.page["layout"], *contents(folder), len(model))
 
 
 def copy_tree(source: Traversable, target: Path) -> None:

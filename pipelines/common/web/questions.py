@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.golden import read_records
 from components.pusher import warm_up
 from components.tflite_exporter.converters import SERVED, convertible
 from pipelines.common.errors import DarsenaError
@@ -57,7 +56,7 @@ def describe_version(folder: Path, class_names: Sequence[str]) -> Description:
     specs = raw.structured_input_signature[1]
     inputs = [describe_input(name, specs[name], features.get(name, {})) for name in in_order(specs, features)]
     outputs = [describe_output(name, spec, class_names) for name, spec in sorted(raw.structured_outputs.items())]
-    rows = recorded(folder / "assets.extra" / warm_up.FILE)
+    rows = warm_up.read_requests(folder / warm_up.PLACE)
     page = {
         "layout": layout(inputs, outputs),
         "inputs": inputs,
@@ -66,7 +65,7 @@ def describe_version(folder: Path, class_names: Sequence[str]) -> Description:
         "light": bool(rows) and is_light(rows, inputs),
     }
     if page["layout"] in (NOISE, RECORDED) and not rows:
-        raise DarsenaError(f"expected recorded requests in {folder}/assets.extra/{warm_up.FILE}, there are none. Push the model again.")
+        raise DarsenaError(f"expected recorded requests in {folder / warm_up.PLACE}, there are none. Push the model again.")
     return Description(page, transform)
 
 
@@ -136,16 +135,6 @@ def layout(inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, A
         return NOISE if makes_pictures else RECORDED
     told = ", ".join(f"{each['name']} ({each['dtype']} {each['shape']})" for each in inputs)
     raise DarsenaError(f"expected one picture, one array, or texts and numbers, received the inputs {told}. Pages have no form for them.")
-
-
-def recorded(file: Path) -> list[dict[str, np.ndarray]]:
-    """The requests that a version was pushed with: inputs by name, one row each."""
-    from tensorflow_serving.apis import prediction_log_pb2
-
-    if not file.is_file():
-        return []
-    logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in read_records(file)]
-    return [{name: tf.make_ndarray(proto) for name, proto in log.predict_log.request.inputs.items()} for log in logs]
 
 
 def answers(raw: Any, row: Mapping[str, np.ndarray]) -> dict[str, list[float]]:
