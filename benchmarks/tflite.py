@@ -135,21 +135,28 @@ def signatures(outputs: Mapping[str, Path]) -> dict[str, dict[str, dict[str, str
     with tempfile.TemporaryDirectory() as folder:
         for signature, given in inputs.items():
             save_arrays(Path(folder) / f"{signature}.npz", {name: value.numpy() for name, value in given.items()})
-        for case, outcome in zip(cases, attempts(saved_model, Path(folder), cases), strict=True):
-            signature, _, name = case.partition("/")
-            found.setdefault(signature + (" (exported)" if signature == exported else ""), {})[name] = outcome
+        outcomes = attempts(saved_model, Path(folder), cases)
+    for case in cases:
+        signature, _, name = case.partition("/")
+        found.setdefault(signature + (" (exported)" if signature == exported else ""), {})[name] = outcomes[case]
     return found
 
 
-def attempts(saved_model: Path, folder: Path, cases: list[str]) -> list[dict[str, str]]:
-    """What came of each case: asked one by one where asking about all in one process crashes it."""
-    try:
-        printed = run_module("benchmarks.tflite_attempt", [str(saved_model), str(folder), *cases], folder, SECONDS)
-        return [json.loads(line) for line in printed.splitlines() if line.startswith('{"operations"')]
-    except ChildFailed as failure:
-        if len(cases) == 1:
-            return [{"operations": "none", "about": failure.reason}]
-        return [attempts(saved_model, folder, [case])[0] for case in cases]
+def attempts(saved_model: Path, folder: Path, cases: list[str]) -> dict[str, dict[str, str]]:
+    """What came of each case: of one that crashes or hangs the process as the first it tries, that."""
+    file = folder / "outcomes.json"
+    outcomes: dict[str, dict[str, str]] = {}
+    while left := [case for case in cases if case not in outcomes]:
+        reason = ""
+        try:
+            run_module("benchmarks.tflite_attempt", [str(saved_model), str(folder), *left], folder, SECONDS)
+        except ChildFailed as failure:
+            reason = failure.reason
+        outcomes = json.loads(file.read_text()) if file.is_file() else outcomes
+        if reason and left[0] not in outcomes:
+            outcomes[left[0]] = {"operations": "none", "about": reason}
+            file.write_text(json.dumps(outcomes))
+    return outcomes
 
 
 def number(value: float | None, digits: int = 2) -> str:

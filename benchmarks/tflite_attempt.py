@@ -2,8 +2,9 @@
 
     python -m benchmarks.tflite_attempt SAVED_MODEL FOLDER SIGNATURE/FORMAT…
 
-FOLDER has rows of inputs for each, in SIGNATURE.npz. A process of its own, because the converter and the interpreter can crash. It
-prints a line of JSON for each: {"operations": "built-in" | "Flex" | "none", "about": "…"}.
+FOLDER has rows of inputs for each, in SIGNATURE.npz. A process of its own, because the converter and the interpreter can crash. What
+came of each stands in outcomes.json of FOLDER as soon as it is known: {SIGNATURE/FORMAT: {"operations": "built-in" | "Flex" | "none",
+"about": "…"}}; what is there already is not tried again.
 """
 
 from __future__ import annotations
@@ -77,9 +78,13 @@ def reason(message: str) -> str:
 def main(arguments: list[str]) -> None:
     """The command line, see the head of this module."""
     saved_model, folder = map(Path, arguments[:2])
+    file = folder / "outcomes.json"
+    outcomes = json.loads(file.read_text()) if file.is_file() else {}
     for case in arguments[2:]:
-        signature, _, name = case.partition("/")
-        print(json.dumps(attempt(name, saved_model, signature, load_arrays(folder / f"{signature}.npz"), folder)), flush=True)
+        if case not in outcomes:
+            signature, _, name = case.partition("/")
+            outcomes[case] = attempt(name, saved_model, signature, load_arrays(folder / f"{signature}.npz"), folder)
+            file.write_text(json.dumps(outcomes))
 
 
 if __name__ == "__main__":

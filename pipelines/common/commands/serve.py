@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -50,8 +51,8 @@ def command(
         become(binary, root, names, host, grpc_port, rest_port, batching)
     if not is_loopback(host):
         click.echo(f"darsena: warning: {host} is no loopback address: whoever reaches this machine can use the server.", err=True)
-    with stop_signal() as stop, quiet(None if is_debug() else NOWHERE) as (out, err):
-        server = started(root / "serving", names, host, grpc_port, rest_port, batching, err)
+    with stop_signal() as stop, quiet(None if is_debug() else NOWHERE) as (out, err), told(err):
+        server = started(root / "serving", names, host, grpc_port, rest_port, batching)
         try:
             click.echo(announcement(server.served(), host, server.grpc_port, server.rest_port), out)
             stop.wait()
@@ -83,8 +84,22 @@ def become(binary: Path, root: Path, names: list[str], host: str, grpc_port: int
         raise DarsenaError(f"expected {binary} to be a program for this machine, received: {error.strerror}.") from error
 
 
-def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port: int, batching: bool, err: TextIO) -> ModelServer:
-    """A server that answers, and tells `err` of versions that it takes up, or cannot load, while it runs.
+@contextlib.contextmanager
+def told(err: TextIO) -> Iterator[None]:
+    """A block in which `err` is told of versions that the server takes up, or cannot load."""
+    handler = logging.StreamHandler(err)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger = logging.getLogger("serving")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port: int, batching: bool) -> ModelServer:
+    """A server that answers.
 
     Raises:
         DarsenaError: it cannot start.
@@ -93,11 +108,6 @@ def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port
     from serving.errors import ServingError
     from serving.server import ModelServer
 
-    handler = logging.StreamHandler(err)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger = logging.getLogger("serving")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
     server = ModelServer(folder, names, host, grpc_port, rest_port, batching=Batching() if batching else None)
     try:
         server.start()
