@@ -99,6 +99,8 @@ def measure(row: str, root: Path) -> dict[str, Any]:
 
 def tried(name: str, model: ModelConfig, record: dict, outputs: Mapping[str, Path]) -> dict[str, Any]:
     """A format that the run did not make: its record without bounds, and what the bounds would have said."""
+    import tensorflow as tf
+
     model = dataclasses.replace(model, class_names=tuple(record["class_names"]))
     gating = Gating(model.gating_metrics, outputs["examples"] / "Split-test", model.label, model.label_names)
     about = dict.fromkeys(("name", "description", "version", "author", "license"), "")
@@ -114,6 +116,8 @@ def tried(name: str, model: ModelConfig, record: dict, outputs: Mapping[str, Pat
             return made(Bounds(**model.export_bounds)) | {"released": False, "why": ""}
         except ExportFailed as failure:
             why = str(failure).partition(": ")[2].partition(". ")[0]
+        except tf.errors.InvalidArgumentError:
+            return {"released": False, "why": "its inputs are no features of the Examples, which int8 is calibrated with"}
         try:
             return made(WITHOUT_BOUNDS) | {"released": False, "why": why}
         except ExportFailed:
