@@ -272,6 +272,9 @@ class RunConfig:
         seed: of all pseudo-random choices of the run.
         runner: "local" (one component after the other) or "beam" (TFX's Beam orchestrator).
         strategy: name of the tf.distribute strategy, see trainer_modules/common/strategies.py.
+        workers: processes that train together under "multiworker"; 0 for none.
+        precision: of the arithmetic of training, see trainer_modules/common/precision.py.
+        scale_batch: whether batch and learning rate grow with the number of replicas.
         preset: name of the model's preset; its hyperparameters are in `hparams` already.
         tune: whether to search hyperparameters first.
         trials: at most how many trials such a search makes.
@@ -285,7 +288,10 @@ class RunConfig:
     hparams: Mapping[str, Any]
     seed: int = 42
     runner: str = "local"
-    strategy: str = "default"
+    strategy: str = "auto"
+    workers: int = 0
+    precision: str = "float32"
+    scale_batch: bool = False
     preset: str = ""
     tune: bool = False
     trials: int = 5

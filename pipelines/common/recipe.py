@@ -25,7 +25,7 @@ def recipe(model: ModelConfig, run: RunConfig) -> str:
             "data": data_fingerprint(run.data.path, run.data.pattern),
             "hparams": dict(run.hparams),
             "seed": run.seed,
-            "strategy": run.strategy,
+            "strategy": [run.strategy, run.workers, run.precision, run.scale_batch],
             "tune": [run.trials, run.time_limit] if run.tune else [],
         }
     )

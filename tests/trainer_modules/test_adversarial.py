@@ -21,7 +21,7 @@ def dense(units: int, seed: int) -> keras.Model:
 
 
 def trained(
-    strategy: str = "default", checkpoint: Path | None = None, fail_at: int = -1, poison: int = -1, size: int = 4
+    strategy: str = "single", checkpoint: Path | None = None, fail_at: int = -1, poison: int = -1, size: int = 4
 ) -> list[np.ndarray]:
     """Two small networks after a training: one imitates rows, the other one tells them apart."""
     distribution = make_strategy(strategy)

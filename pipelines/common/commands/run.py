@@ -16,7 +16,7 @@ from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.errors import ExitCode, UsageError
 from pipelines.common.layout import load_model, model_names, runs_dir
 from pipelines.common.quiet import log_file, quiet
-from trainer_modules.common.strategies import NAMES
+from trainer_modules.common.strategies import NAMES, PRECISIONS
 
 
 class RunCommand(Command):
@@ -75,7 +75,12 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Embedded sample, full data, or your own.")
 @root_option
 @click.option("--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True, help="Who runs the components.")
-@click.option("--strategy", type=click.Choice(NAMES), default="default", show_default=True, help="How training is distributed.")
+@click.option("--strategy", type=click.Choice(NAMES), default="auto", show_default=True, help="How training is distributed.")
+@click.option("--workers", type=click.IntRange(min=2), default=0, metavar="N", help="Processes of --strategy multiworker.")
+@click.option(
+    "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
+)
+@click.option("--scale-batch", is_flag=True, help="Batch and learning rate times the number of replicas.")
 @click.option("--preset", default="", metavar="NAME", help="A variant of the model (see `run MODEL --help`).")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable; see `run MODEL --help`).")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
@@ -103,6 +108,8 @@ def command(
     """
     if not options["tune"]:
         refuse_without_tune(click.get_current_context())
+    elif options["strategy"] == "multiworker":
+        raise UsageError("expected another --strategy than multiworker with --tune, whose trials train in one process. Tune first.")
     chosen = model.with_preset(preset)
     hparams = chosen.with_overrides(overrides(settings, epochs))
     from pipelines.common.data import resolve_data
@@ -179,11 +186,26 @@ def run_pipeline(model: ModelConfig, run: RunConfig, terminal: TextIO, *, checke
         from pipelines.common import graph, runs
         from reporting import terminal as view
 
+        check_devices(run)
         if checked:
             check_hparams(model, run.hparams)
     record = runs.execute(model, run, lambda nodes: view.Progress(nodes, graph.DESCRIPTIONS, screen))
     screen.print(view.summary(record))
     return record
+
+
+def check_devices(run: RunConfig) -> None:
+    """Asks for the devices once, so that what is missing is told before the data is read.
+
+    Raises:
+        UsageError: the strategy can't be had, or a batch can't be shared.
+    """
+    from trainer_modules.common import strategies
+
+    try:
+        strategies.check(run.strategy, run.workers, None if run.scale_batch else run.hparams.get("batch_size"))
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(str(error)) from error
 
 
 def check_hparams(model: ModelConfig, hparams: Mapping[str, Any]) -> None:
