@@ -97,7 +97,7 @@ def test_a_loss_that_is_no_number_names_its_step():
 
 
 def test_a_batch_that_replicas_cannot_share_is_an_error():
-    with pytest.raises(ValueError, match="expected batch_size to be a multiple of the 2 replicas, received 3"):
+    with pytest.raises(ValueError, match=r"expected a batch_size that 2 replicas can share equally, received 3. Set it to 2 or 4"):
         trained("mirrored", size=3)
 
 

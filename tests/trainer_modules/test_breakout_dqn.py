@@ -74,7 +74,7 @@ def test_an_update_takes_the_targets_a_little_of_the_way():
 
 def test_two_replicas_learn_what_one_device_learns():
     agent = agents.check_replicas(module, TINY, batch())
-    with pytest.raises(ValueError, match="a batch_size that 2 replicas can share, received 7"):
+    with pytest.raises(ValueError, match="a batch_size that 2 replicas can share equally, received 7"):
         agent.update(batch(7))
 
 

@@ -37,7 +37,7 @@ def check_outputs(model: keras.Model) -> None:
     Raises:
         ValueError: there is such an output.
     """
-    coarse = [tensor.name for tensor in model.outputs if tensor.dtype in ("float16", "bfloat16")]
+    coarse = [name for name, each in zip(model.output_names, model.outputs, strict=True) if each.dtype in ("float16", "bfloat16")]
     if coarse:
         raise ValueError(f"expected float32 outputs, received others of {', '.join(coarse)}: give their layers dtype='float32'.")
 

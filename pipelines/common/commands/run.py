@@ -76,7 +76,7 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @root_option
 @click.option("--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True, help="Who runs the components.")
 @click.option("--strategy", type=click.Choice(NAMES), default="auto", show_default=True, help="How training is distributed.")
-@click.option("--workers", type=click.IntRange(min=2), default=0, metavar="N", help="Processes of --strategy multiworker.")
+@click.option("--workers", type=click.IntRange(min=2), metavar="N", help="Processes of --strategy multiworker.")
 @click.option(
     "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
 )
@@ -99,6 +99,7 @@ def command(
     epochs: int | None,
     preset: str,
     no_cache: bool,
+    workers: int | None,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -119,7 +120,7 @@ def command(
         hparams, found = model.prepare(hparams, found)
     if hparams.get("classes") == 0:
         hparams["classes"] = len(found.class_names)
-    run = RunConfig(root=root, data=found, hparams=hparams, preset=preset, cache=not no_cache, **options)
+    run = RunConfig(root=root, data=found, hparams=hparams, preset=preset, workers=workers or 0, cache=not no_cache, **options)
     log = None if is_debug() else log_file(root, f"run-{model.name}")
     with quiet(log) as (out, err):
         record = run_pipeline(model, run, err if as_json else out, checked=bool(settings))
