@@ -237,6 +237,7 @@ class Data:
         pattern: glob, relative to `path`, of the files that are read.
         note: what to say beside every figure on it, e.g. that it is a copy that differs from the original.
         class_names: names of the classes that its folders have, for a model that takes its classes from the data.
+        version: stands for its content where that can't be read, as of data in a cloud.
     """
 
     kind: str
@@ -244,6 +245,7 @@ class Data:
     pattern: str
     note: str = ""
     class_names: tuple[str, ...] = ()
+    version: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,11 +275,9 @@ class RunConfig:
         runner: "local" (one component after the other) or "beam" (TFX's Beam orchestrator).
         strategy: name of the tf.distribute strategy, see trainer_modules/common/strategies.py.
         workers: processes that train together under "multiworker"; 0 for none.
-        precision: of the arithmetic of training, see trainer_modules/common/precision.py.
-        scale_batch: whether batch and learning rate grow with the number of replicas.
+        precision, scale_batch: see trainer_modules/common/precision.py, and `strategies.scaled`.
         preset: name of the model's preset; its hyperparameters are in `hparams` already.
-        tune: whether to search hyperparameters first.
-        trials: at most how many trials such a search makes.
+        tune: whether to search hyperparameters first, with at most so many `trials`.
         time_limit: seconds after which such a search begins no further trial; 0 for none.
         cache: whether components may be answered by an earlier run.
         baseline: the model that is served now, if any.

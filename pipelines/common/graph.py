@@ -57,7 +57,7 @@ def ingest(model: ModelConfig, run: RunConfig) -> FileBasedExampleGen:
         "input_base": str(run.data.path),
         "pattern": run.data.pattern,
         "code_fingerprint": component_fingerprint(reader(model)),
-        "data_fingerprint": data_fingerprint(run.data.path, run.data.pattern),
+        "data_fingerprint": data_fingerprint(run.data),
     }
     if model.data.episodes:
         return EpisodeExampleGen(**source | {"pattern": span_pattern(run.data)})

@@ -198,7 +198,7 @@ def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run
             "data": run.data.kind,
             "data_path": str(run.data.path),
             "data_note": run.data.note,
-            "data_fingerprint": fingerprint.data_fingerprint(run.data.path, run.data.pattern),
+            "data_fingerprint": fingerprint.data_fingerprint(run.data),
             "runner": run.runner,
             "strategy": run.strategy,
             "workers": run.workers,
