@@ -30,6 +30,7 @@ COMMANDS = (
     "rollback",
     "serve",
     "serving-config",
+    "compile",
     "predict",
     "batch",
     "web",

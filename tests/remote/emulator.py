@@ -28,10 +28,11 @@ class Emulator:
         job: the compiled pipeline job.
         target: "vertex" or "kubeflow".
         store: folder of the object stores.
+        name: of the run.
     """
 
-    def __init__(self, job: dict[str, Any], target: str, store: Path):
-        self.spec, self.target, self.store = job["pipelineSpec"], target, store
+    def __init__(self, job: dict[str, Any], target: str, store: Path, name: str):
+        self.spec, self.target, self.store, self.name = job["pipelineSpec"], target, store, name
         self.root: str = job["runtimeConfig"]["gcsOutputDirectory"]
         self.parameters: dict[str, Any] = job["runtimeConfig"].get("parameterValues", {})
         self.made: dict[str, dict[str, dict[str, Any]]] = {}
@@ -71,7 +72,7 @@ class Emulator:
                 for key in component["outputDefinitions"]["artifacts"]
             }
             return
-        folder = f"{self.root}/run/{name}"
+        folder = f"{self.root}/{self.name}/{name}"
         container = executor["container"]
         invocation = self.invocation(name, task, component, folder)
         with Container(self, invocation) as environment:
@@ -225,7 +226,7 @@ def main() -> None:
 
     from pipelines.common.remote import entrypoint  # noqa: F401 (likewise)
 
-    found = Emulator(json.loads(Path(job).read_text()), target, Path(store)).run()
+    found = Emulator(json.loads(Path(job).read_text()), target, Path(store), Path(job).stem).run()
     Path(outcome).write_text(json.dumps(found, indent=1))
 
 

@@ -43,6 +43,12 @@ def fn_args(files: dict[str, object], out: Path, config: dict[str, object]) -> t
 
 
 def weights(out: Path) -> list[np.ndarray]:
-    """The variables of the SavedModel under `out`, in an order that means nothing: Keras names them by that of a set."""
-    reader = tf.train.load_checkpoint(str(out / "Format-Serving/variables/variables"))
-    return [reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if name.endswith("VARIABLE_VALUE")]
+    """The variables of what a Trainer left under `out`."""
+    return variables(out / "Format-Serving")
+
+
+def variables(saved_model: Path) -> list[np.ndarray]:
+    """The variables of a SavedModel by their shapes and sums: Keras names them in the order of a set."""
+    reader = tf.train.load_checkpoint(str(saved_model / "variables/variables"))
+    found = [reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if name.endswith("VARIABLE_VALUE")]
+    return sorted(found, key=lambda values: (values.shape, str(values.dtype), float(np.sum(values))))

@@ -12,7 +12,7 @@ import click
 
 from components.imports import uncollected
 from pipelines.common.commands.options import Command, console, debug_option, is_debug, json_option, model_argument, print_json, root_option
-from pipelines.common.config import ModelConfig, RunConfig
+from pipelines.common.config import Data, ModelConfig, RunConfig
 from pipelines.common.errors import ExitCode, UsageError
 from pipelines.common.layout import load_model, model_names, runs_dir
 from pipelines.common.quiet import log_file, quiet
@@ -111,15 +111,7 @@ def command(
         refuse_without_tune(click.get_current_context())
     elif options["strategy"] == "multiworker":
         raise UsageError("expected another --strategy than multiworker with --tune, whose trials train in one process. Tune first.")
-    chosen = model.with_preset(preset)
-    hparams = chosen.with_overrides(overrides(settings, epochs))
-    from pipelines.common.data import resolve_data
-
-    found = resolve_data(chosen.data, data, root)
-    if model.prepare:
-        hparams, found = model.prepare(hparams, found)
-    if hparams.get("classes") == 0:
-        hparams["classes"] = len(found.class_names)
+    hparams, found = resolved(model, preset, overrides(settings, epochs), data, root)
     run = RunConfig(root=root, data=found, hparams=hparams, preset=preset, workers=workers or 0, cache=not no_cache, **options)
     log = None if is_debug() else log_file(root, f"run-{model.name}")
     with quiet(log) as (out, err):
@@ -133,6 +125,28 @@ def command(
         where = f" Log: {log}" if log else ""
         click.echo(f"darsena: {record['verdict']}: {record['reason'].rstrip('.')}.{where}", err=True)
     return int(record["exit_code"])
+
+
+def resolved(model: ModelConfig, preset: str, settings: Mapping[str, str], data: str, root: Path) -> tuple[dict[str, Any], Data]:
+    """Hyperparameters and data of a run, both as they are to be.
+
+    Args:
+        model: what to make.
+        preset: name of a variant; empty for none.
+        settings: hyperparameters as typed, by name.
+        data: "sample", "full" or a path.
+        root: of the runs.
+    """
+    chosen = model.with_preset(preset)
+    hparams = chosen.with_overrides(settings)
+    from pipelines.common.data import resolve_data
+
+    found = resolve_data(chosen.data, data, root)
+    if model.prepare:
+        hparams, found = model.prepare(hparams, found)
+    if hparams.get("classes") == 0:
+        hparams["classes"] = len(found.class_names)
+    return hparams, found
 
 
 def refuse_without_tune(context: click.Context) -> None:

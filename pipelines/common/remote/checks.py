@@ -31,12 +31,17 @@ def check_job(job: dict[str, Any], target: str) -> None:
 def check_protos(job: dict[str, Any]) -> None:
     """Raises ValueError unless the official protos take the job and all in it, without unknown fields."""
     from google.protobuf import json_format
+    from kfp.kubernetes import kubernetes_executor_config_pb2
     from kfp.pipeline_spec import pipeline_spec_pb2 as protos
 
     try:
         json_format.ParseDict({name: value for name, value in job.items() if name != "platforms"}, protos.PipelineJob())
         spec = json_format.ParseDict(job["pipelineSpec"], protos.PipelineSpec())
         json_format.ParseDict(json_format.MessageToDict(spec.deployment_spec), protos.PipelineDeploymentConfig())
+        for label, config in job.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {}).items():
+            if label not in spec.deployment_spec["executors"]:
+                raise ValueError(f"the platform's part is of {label}, which is not there")
+            json_format.ParseDict(config, kubernetes_executor_config_pb2.KubernetesExecutorConfig())
     except json_format.ParseError as error:
         raise ValueError(f"expected a pipeline job as its protos say, received another: {error}") from error
 
