@@ -32,6 +32,7 @@ COMMANDS = (
     "serving-config",
     "predict",
     "batch",
+    "flink",
     "web",
     "tfjs",
     "doctor",
