@@ -67,7 +67,7 @@ def checked(engine: Engine, root: Path) -> Engine:
         cloud(engine)
         raise UsageError(
             f"expected a gs:// root for --beam dataflow, whose workers can't read {root} on this machine. "
-            "Check the job graphs with darsena dataflow-check, and run them from a pipeline compiled for Kubeflow or Vertex AI."
+            "Use it with a pipeline whose root is gs:// (docs/engines.md), or take another engine."
         )
     return engine
 

@@ -115,12 +115,14 @@ def configuration(rpc: int, rest: int, folder: Path) -> dict[str, str | int]:
         "taskmanager.memory.framework.off-heap.size": "128m",
         "taskmanager.memory.task.heap.size": "768m",
         "taskmanager.memory.task.off-heap.size": "128m",
-        "taskmanager.memory.network.min": "256m",
-        "taskmanager.memory.network.max": "256m",
+        "taskmanager.memory.network.min": "512m",
+        "taskmanager.memory.network.max": "512m",
         "taskmanager.memory.managed.size": "512m",
         "taskmanager.memory.jvm-metaspace.size": "256m",
         "taskmanager.memory.jvm-overhead.min": "192m",
         "taskmanager.memory.jvm-overhead.max": "192m",
+        "taskmanager.network.sort-shuffle.min-buffers": 64,  # statistics are many shuffles at a time
+        "cluster.evenly-spread-out-slots": "true",
         "parallelism.default": SLOTS,
         "restart-strategy.type": "fixed-delay",
         "restart-strategy.fixed-delay.attempts": 5,
@@ -151,18 +153,18 @@ def up(root: Path) -> Cluster:
     java, classes, folder = jars.java(), jars.in_cache(), folder_of(root)
     for name in ("conf", "logs", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    loopback.patch(classes, folder / "classes")
+    loopback.patch(classes, folder / "tmp" / "loopback.jar")
     rpc, rest, jobs, pool, artifacts = free_ports(5)
     lines = [f"{name}: {value}" for name, value in configuration(rpc, rest, folder).items()]
     (folder / "conf" / "config.yaml").write_text("\n".join(lines) + "\n")
     opened = [f"--add-opens={name}=ALL-UNNAMED" for name in OPENED]
-    run = [java, *opened, "-cp", f"{folder / 'classes'}{os.pathsep}{classes}/*"]
+    run = [java, *opened, "-cp", f"{folder / 'tmp' / 'loopback.jar'}{os.pathsep}{classes}/*"]
     conf = ["--configDir", str(folder / "conf")]
     server = [f"--flink-master={LOOPBACK}:{rest}", f"--flink-conf-dir={folder / 'conf'}", f"--job-host={LOOPBACK}", f"--job-port={jobs}"]
     server += [f"--artifact-port={artifacts}", "--expansion-port=-1", f"--artifacts-dir={folder / 'tmp'}"]
     commands = {
         "JobManager": [*run, "-Xmx768m", JOB_MANAGER, *conf],
-        **{f"TaskManager-{number}": [*run, "-Xmx1g", "-XX:MaxDirectMemorySize=640m", TASK_MANAGER, *conf] for number in (1, 2)},
+        **{f"TaskManager-{number}": [*run, "-Xmx1g", "-XX:MaxDirectMemorySize=896m", TASK_MANAGER, *conf] for number in (1, 2)},
         "JobServer": [*run, "-Xmx768m", JOB_SERVER, *server],
         "WorkerPool": [sys.executable, "-m", "pipelines.common.engines.worker_pool", f"{LOOPBACK}:{pool}"],
     }
@@ -206,7 +208,7 @@ def down(root: Path) -> bool:
     if cluster is None:
         return False
     stop(cluster.processes, STOP_SECONDS)
-    for name in ("conf", "tmp", "classes"):
+    for name in ("conf", "tmp"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / STATE).unlink(missing_ok=True)
     return True

@@ -22,21 +22,20 @@ UTF8, CLASS_NAME, METHOD, NAME_AND_TYPE = 1, 7, 10, 12
 INVOKE_VIRTUAL, INVOKE_STATIC, NO_OPERATION = 0xB6, 0xB8, 0x00
 
 
-def patch(jars: Path, folder: Path) -> None:
+def patch(jars: Path, target: Path) -> None:
     """Writes the class anew.
 
     Args:
         jars: folder with Beam's jars.
-        folder: to put on Java's class path before them.
+        target: the jar that is written, to put on Java's class path before them.
 
     Raises:
         DarsenaError: the class isn't as it was in the version that this was written for.
     """
     with zipfile.ZipFile(next(jars.glob(JAR))) as jar:
         code = on_address(jar.read(CLASS))
-    target = folder / CLASS
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(code)
+    with zipfile.ZipFile(target, "w") as jar:
+        jar.writestr(CLASS, code)
 
 
 def on_address(code: bytes) -> bytes:
@@ -58,9 +57,7 @@ def on_address(code: bytes) -> bytes:
                 name_index, type_index = struct.unpack(">HH", entries[described][1])
                 if text(struct.unpack(">H", entries[class_index][1])[0]).endswith(owner) and text(name_index) == name:
                     return index, class_index, text(type_index)
-        raise DarsenaError(
-            f"expected {name.decode()} of {owner.decode()} in {CLASS}, found none. See loopback.py."
-        )
+        raise DarsenaError(f"expected {name.decode()} of {owner.decode()} in {CLASS}, found none. See loopback.py.")
 
     port, _, _ = method(ADDRESS, b"getPort")
     old, builder, kind = method(b"NettyServerBuilder", b"forPort")
