@@ -44,7 +44,7 @@ def described(found: cluster.Cluster | None) -> tuple[dict[str, object], str]:
     """A cluster for machines, and in words."""
     if found is None:
         return {"state": "down"}, "none was started"
-    told = {
+    told: dict[str, object] = {
         "state": "partly up" if found.dead else "up",
         "rest": found.rest,
         "job_endpoint": found.job_endpoint,

@@ -137,7 +137,7 @@ def command(
         hparams, found = model.prepare(hparams, found)
     if hparams.get("classes") == 0:
         hparams["classes"] = len(found.class_names)
-    kept = {"preset": preset, "engine": engine, "workers": workers or 0, "cache": not no_cache}
+    kept: dict[str, Any] = {"preset": preset, "engine": engine, "workers": workers or 0, "cache": not no_cache}
     run = RunConfig(root=root, data=found, hparams=hparams, **kept, **options)
     log = None if is_debug() else log_file(root, f"run-{model.name}")
     with quiet(log) as (out, err):

@@ -121,7 +121,8 @@ def configuration(rpc: int, rest: int, folder: Path) -> dict[str, str | int]:
         "taskmanager.memory.jvm-metaspace.size": "256m",
         "taskmanager.memory.jvm-overhead.min": "192m",
         "taskmanager.memory.jvm-overhead.max": "192m",
-        "taskmanager.network.sort-shuffle.min-buffers": 64,  # statistics are many shuffles at a time
+        # Statistics and evaluation are hundreds of shuffles at a time; sorting ones take 512 buffers each, these a few.
+        "taskmanager.network.sort-shuffle.min-parallelism": 1000,
         "cluster.evenly-spread-out-slots": "true",
         "parallelism.default": SLOTS,
         "restart-strategy.type": "fixed-delay",
