@@ -9,11 +9,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx.components.evaluator.executor import Executor
+from tfx.components.util import examples_utils
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.utils import json_utils, proto_utils
 
 from pipelines.common.engines import checks, cluster, placement
 from pipelines.common.engines.options import Engine, beam_args
+from pipelines.common.eval_config import eval_config
+from pipelines.common.layout import load_model
 from reporting.evaluation import read_evaluation
 from tests.e2e.conftest import REPOSITORY
 from tests.e2e.flink_job import KillOnce, write_sums
@@ -93,19 +103,59 @@ def test_examples_and_statistics_are_identical(records):
         assert direct == found["flink"][name]
 
 
-def test_what_transform_learned_is_identical(records):
+def test_vocabularies_are_identical_and_features_equal(records):
     folders = {engine: output(record, "Transform", "transform_graph") for engine, record in records.items()}
     direct, flink = (files(folders[engine] / "transform_fn" / "assets") for engine in ("direct", "flink"))
     assert direct and direct == flink
-    moments = [folders[engine] / "transform_fn" / "saved_model.pb" for engine in ("direct", "flink")]
-    assert all(path.is_file() for path in moments)
+    path = output(records["direct"], "TableExampleGen", "examples") / "Split-test" / "data_tfrecord-00000-of-00001"
+    test = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
+    features = {}
+    for engine, folder in folders.items():
+        transform = tft.TFTransformOutput(str(folder))
+        made = transform.transform_features_layer()(tf.io.parse_example(test, transform.raw_feature_spec()))
+        features[engine] = {name: tf.convert_to_tensor(value).numpy() for name, value in made.items()}
+    assert features["direct"].keys() == features["flink"].keys() and len(features["direct"]) > 1
+    for name, value in features["direct"].items():
+        # A mean is a sum in another order: the last digit of a float32 may differ.
+        np.testing.assert_allclose(value, features["flink"][name], rtol=1e-6, atol=1e-6, err_msg=name)
 
 
-def test_metrics_are_equal(records):
-    direct, flink = (read_evaluation(output(records[engine], "Evaluator", "evaluation")).overall.metrics for engine in ("direct", "flink"))
+def evaluated(record: dict, args: list[str], folder: Path) -> dict[str, float]:
+    """What TFX's Evaluator measures of the model of a run, with Beam options of ours."""
+    model, examples = standard_artifacts.Model(), standard_artifacts.Examples()
+    model.uri, examples.uri = str(output(record, "Trainer", "model")), str(output(record, "TableExampleGen", "examples"))
+    examples.split_names = artifact_utils.encode_split_names(["train", "validation", "test"])
+    examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+    evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
+    evaluation.uri, blessing.uri = str(folder / "evaluation"), str(folder / "blessing")
+    config = eval_config(load_model(MODEL), "sample", with_baseline=False)
+    settings = {
+        "eval_config": proto_utils.proto_to_json(config),
+        "example_splits": json_utils.dumps(["test"]),
+        "fairness_indicator_thresholds": json_utils.dumps(None),
+    }
+    executor = Executor(Executor.Context(beam_pipeline_args=args, tmp_dir=str(folder), unique_id="1"))
+    executor.Do({"model": [model], "examples": [examples]}, {"evaluation": [evaluation], "blessing": [blessing]}, settings)
+    return {name: metric.value for name, metric in read_evaluation(Path(evaluation.uri)).overall.metrics.items()}
+
+
+@pytest.mark.xfail(
+    reason=f"{placement.UNABLE['flink']['Evaluator']}: where this passes, placement.py may let it run there", raises=RuntimeError
+)
+def test_an_evaluation_of_the_same_model_is_equal(records, root, tmp_path):
+    direct = evaluated(records["direct"], beam_args(Engine()), tmp_path / "direct")
+    flink = evaluated(records["direct"], beam_args(checks.checked(Engine("flink"), root)), tmp_path / "flink")
     assert direct.keys() == flink.keys() and len(direct) > 1
     for name, value in direct.items():
-        assert flink[name].value == pytest.approx(value.value, rel=1e-6, abs=1e-6), name
+        assert flink[name] == pytest.approx(value, rel=1e-6, abs=1e-6), name
+
+
+def test_metrics_of_the_runs_are_equal(records):
+    """Of models that were trained on features which differ in the last digit."""
+    direct, flink = (read_evaluation(output(records[engine], "Evaluator", "evaluation")).overall.metrics for engine in ("direct", "flink"))
+    assert direct.keys() == flink.keys()
+    for name, value in direct.items():
+        assert flink[name].value == pytest.approx(value.value, rel=1e-3), name
 
 
 def test_a_batch_answers_the_same(records, root, tmp_path):

@@ -1,6 +1,7 @@
 """The parts of a Flink cluster that need no Flink: its processes, its jars' checksums, and the class that is written anew."""
 
 import hashlib
+import socket
 import struct
 import sys
 
@@ -57,6 +58,15 @@ def test_a_cluster_is_read_back_and_is_dead_when_its_processes_are(tmp_path):
     assert cluster.down(tmp_path)
     assert cluster.read(tmp_path) is None
     assert not cluster.down(tmp_path)
+
+
+def test_a_cluster_takes_the_ports_of_the_last_one_unless_one_is_taken(tmp_path):
+    first = cluster.ports(tmp_path / "ports.json")
+    assert len(set(first)) == 5
+    assert cluster.ports(tmp_path / "ports.json") == first
+    with socket.create_server(("127.0.0.1", first[2])):
+        second = cluster.ports(tmp_path / "ports.json")
+    assert second != first and cluster.ports(tmp_path / "ports.json") == second
 
 
 def test_all_of_flink_is_on_loopback(tmp_path):

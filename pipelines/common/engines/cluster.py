@@ -23,7 +23,7 @@ from pipelines.common.errors import DarsenaError
 TASK_MANAGERS = 2
 SLOTS = 2  # of each; jobs take as many, so either can hold one
 START_SECONDS, STOP_SECONDS = 120.0, 15.0
-STATE = "state.json"
+STATE, PORTS = "state.json", "ports.json"
 # Flink's own, from its config.yaml for Java 17: what it reaches into.
 OPENED = (
     "java.base/java.lang",
@@ -129,7 +129,9 @@ def configuration(rpc: int, rest: int, folder: Path) -> dict[str, str | int]:
         "restart-strategy.fixed-delay.attempts": 5,
         "restart-strategy.fixed-delay.delay": "1 s",
         "heartbeat.interval": 1000,
-        "heartbeat.timeout": 8000,
+        # One that is merely busy has a minute; of one that died, two heartbeats in a row can't be delivered.
+        "heartbeat.timeout": 60_000,
+        "heartbeat.rpc-failure-threshold": 2,
         "classloader.resolve-order": "parent-first",  # Beam's jars are on the cluster's own path
         "io.tmp.dirs": str(folder / "tmp"),
     }
@@ -155,7 +157,7 @@ def up(root: Path) -> Cluster:
     for name in ("conf", "logs", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     loopback.patch(classes, folder / "tmp" / "loopback.jar")
-    rpc, rest, jobs, pool, artifacts = free_ports(5)
+    rpc, rest, jobs, pool, artifacts = ports(folder / PORTS)
     lines = [f"{name}: {value}" for name, value in configuration(rpc, rest, folder).items()]
     (folder / "conf" / "config.yaml").write_text("\n".join(lines) + "\n")
     opened = [f"--add-opens={name}=ALL-UNNAMED" for name in OPENED]
@@ -179,6 +181,18 @@ def up(root: Path) -> Cluster:
         stop(processes, STOP_SECONDS)
         raise DarsenaError(f"expected a Flink cluster to be ready, {what}. Look into {folder / 'logs'}.")
     return cluster
+
+
+def ports(kept: Path) -> list[int]:
+    """Ports of the last cluster if nobody else took them, since addresses are in the keys of TFX's cache; new ones otherwise."""
+    try:
+        last: list[int] = json.loads(kept.read_text())
+    except (OSError, ValueError):
+        last = []
+    if len(last) != 5 or any(answers(f"{LOOPBACK}:{port}") for port in last):
+        last = free_ports(5)
+        kept.write_text(json.dumps(last))
+    return last
 
 
 def ready(cluster: Cluster) -> bool:
