@@ -139,9 +139,7 @@ def evaluated(record: dict, args: list[str], folder: Path) -> dict[str, float]:
     return {name: metric.value for name, metric in read_evaluation(Path(evaluation.uri)).overall.metrics.items()}
 
 
-@pytest.mark.xfail(
-    reason=f"{placement.UNABLE['flink']['Evaluator']}: where this passes, placement.py may let it run there", raises=RuntimeError
-)
+@pytest.mark.xfail(reason=f"{placement.UNABLE['flink']['Evaluator']}; it passes where it can run there", raises=RuntimeError)
 def test_an_evaluation_of_the_same_model_is_equal(records, root, tmp_path):
     direct = evaluated(records["direct"], beam_args(Engine()), tmp_path / "direct")
     flink = evaluated(records["direct"], beam_args(checks.checked(Engine("flink"), root)), tmp_path / "flink")

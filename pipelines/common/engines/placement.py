@@ -10,9 +10,7 @@ from pipelines.common.engines.options import Engine
 
 # Of each engine, the nodes whose data work fails there, with the reason; tests/e2e/test_flink.py notices when they don't any more.
 UNABLE: Mapping[str, Mapping[str, str]] = {
-    "flink": {
-        "Evaluator": "TFMA's job is a thousand Flink tasks at once, under which TaskManagers of a small cluster miss their heartbeats"
-    }
+    "flink": {"Evaluator": "TFMA's job is a thousand tasks at once, under which TaskManagers of a small cluster miss heartbeats"}
 }
 
 
