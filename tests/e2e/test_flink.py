@@ -120,6 +120,12 @@ def test_vocabularies_are_identical_and_features_equal(records):
         np.testing.assert_allclose(value, features["flink"][name], rtol=1e-6, atol=1e-6, err_msg=name)
 
 
+def compared(evaluation: Path) -> dict[str, float]:
+    """Metrics that two evaluations must share; TFMA's mean absolute error differed between two on the direct runner too."""
+    metrics = read_evaluation(evaluation).overall.metrics
+    return {name: metric.value for name, metric in metrics.items() if name != "mean_absolute_error"}
+
+
 def evaluated(record: dict, args: list[str], folder: Path) -> dict[str, float]:
     """What TFX's Evaluator measures of the model of a run, with Beam options of ours."""
     model, examples = standard_artifacts.Model(), standard_artifacts.Examples()
@@ -136,7 +142,7 @@ def evaluated(record: dict, args: list[str], folder: Path) -> dict[str, float]:
     }
     executor = Executor(Executor.Context(beam_pipeline_args=args, tmp_dir=str(folder), unique_id="1"))
     executor.Do({"model": [model], "examples": [examples]}, {"evaluation": [evaluation], "blessing": [blessing]}, settings)
-    return {name: metric.value for name, metric in read_evaluation(Path(evaluation.uri)).overall.metrics.items()}
+    return compared(Path(evaluation.uri))
 
 
 @pytest.mark.xfail(reason=f"{placement.UNABLE['flink']['Evaluator']}; it passes where it can run there", raises=RuntimeError)
@@ -150,10 +156,10 @@ def test_an_evaluation_of_the_same_model_is_equal(records, root, tmp_path):
 
 def test_metrics_of_the_runs_are_equal(records):
     """Of models that were trained on features which differ in the last digit."""
-    direct, flink = (read_evaluation(output(records[engine], "Evaluator", "evaluation")).overall.metrics for engine in ("direct", "flink"))
-    assert direct.keys() == flink.keys()
+    direct, flink = (compared(output(records[engine], "Evaluator", "evaluation")) for engine in ("direct", "flink"))
+    assert direct.keys() == flink.keys() and "root_mean_squared_error" in direct
     for name, value in direct.items():
-        assert flink[name].value == pytest.approx(value.value, rel=1e-3), name
+        assert flink[name] == pytest.approx(value, rel=1e-6), name
 
 
 def test_a_batch_answers_the_same(records, root, tmp_path):
