@@ -33,6 +33,7 @@ COMMANDS = (
     "compile",
     "predict",
     "batch",
+    "flink",
     "web",
     "tfjs",
     "doctor",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.common.datasets.definition import DataSet
+from pipelines.common.engines.options import DIRECT, Engine
 from pipelines.common.errors import UsageError
 
 # What hyperparameters of these names may be; others may be any number that is not negative.
@@ -115,10 +116,8 @@ class ModelConfig:
             data: the names of the folders of images, in alphabetical order.
         presets: variants by name.
         transform_hparams: names of the hyperparameters that preprocessing_fn takes, as custom_config["hparams"].
-        prepare: completes a run's hyperparameters and data, before it begins, with what has to be found, e.g. a file of weights and its
-            checksum.
-        export_bounds: how far TFLite exports may be from the trained model, where this is not the exporter's default: `float32_diff`,
-            `float16_diff`, `points`, `int8_agreement`, `int8_diff` or `int8_mean_diff`, see components/tflite_exporter.
+        prepare: completes a run's hyperparameters and data, before it begins, with what has to be found, e.g. a file of weights.
+        export_bounds: how far TFLite exports may be from the trained model, where not as the exporter has it (its bounds.py names them).
         export_formats: TFLite formats that the model has; its pipeline's file says why it leaves one out.
         schema: name of the file of the curated schema, without .pbtxt; a preset with data of its own names another.
         version: raised when the meaning of the model's inputs or outputs changes.
@@ -273,12 +272,12 @@ class RunConfig:
         hparams: every hyperparameter of the model.
         seed: of all pseudo-random choices of the run.
         runner: "local" (one component after the other) or "beam" (TFX's Beam orchestrator).
+        engine: what the components' data work runs on, checked.
         strategy: name of the tf.distribute strategy, see trainer_modules/common/strategies.py.
         workers: processes that train together under "multiworker"; 0 for none.
         precision, scale_batch: see trainer_modules/common/precision.py, and `strategies.scaled`.
         preset: name of the model's preset; its hyperparameters are in `hparams` already.
-        tune: whether to search hyperparameters first, with at most so many `trials`.
-        time_limit: seconds after which such a search begins no further trial; 0 for none.
+        tune, trials, time_limit: whether to search first, with at most how many trials, and for how many seconds (0 for no limit).
         cache: whether components may be answered by an earlier run.
         baseline: the model that is served now, if any.
     """
@@ -288,6 +287,7 @@ class RunConfig:
     hparams: Mapping[str, Any]
     seed: int = 42
     runner: str = "local"
+    engine: Engine = DIRECT
     strategy: str = "auto"
     workers: int = 0
     precision: str = "float32"

@@ -11,8 +11,20 @@ from typing import Any, TextIO
 import click
 
 from components.imports import uncollected
-from pipelines.common.commands.options import Command, console, debug_option, is_debug, json_option, model_argument, print_json, root_option
+from pipelines.common.commands.options import (
+    Command,
+    beam_option,
+    beam_options_option,
+    console,
+    debug_option,
+    is_debug,
+    json_option,
+    model_argument,
+    print_json,
+    root_option,
+)
 from pipelines.common.config import Data, ModelConfig, RunConfig
+from pipelines.common.engines import checks
 from pipelines.common.errors import ExitCode, UsageError
 from pipelines.common.layout import load_model, model_names, runs_dir
 from pipelines.common.quiet import log_file, quiet
@@ -75,6 +87,8 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Embedded sample, full data, or your own.")
 @root_option
 @click.option("--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True, help="Who runs the components.")
+@beam_option
+@beam_options_option
 @click.option("--strategy", type=click.Choice(NAMES), default="auto", show_default=True, help="How training is distributed.")
 @click.option("--workers", type=click.IntRange(min=2), metavar="N", help="Processes of --strategy multiworker.")
 @click.option(
@@ -100,6 +114,8 @@ def command(
     preset: str,
     no_cache: bool,
     workers: int | None,
+    beam: str,
+    beam_options: tuple[str, ...],
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -111,8 +127,10 @@ def command(
         refuse_without_tune(click.get_current_context())
     elif options["strategy"] == "multiworker":
         raise UsageError("expected another --strategy than multiworker with --tune, whose trials train in one process. Tune first.")
+    engine = checks.checked(checks.chosen(beam, beam_options), root)
     hparams, found = resolved(model, preset, overrides(settings, epochs), data, root)
-    run = RunConfig(root=root, data=found, hparams=hparams, preset=preset, workers=workers or 0, cache=not no_cache, **options)
+    kept: dict[str, Any] = {"preset": preset, "engine": engine, "workers": workers or 0, "cache": not no_cache}
+    run = RunConfig(root=root, data=found, hparams=hparams, **kept, **options)
     log = None if is_debug() else log_file(root, f"run-{model.name}")
     with quiet(log) as (out, err):
         record = run_pipeline(model, run, err if as_json else out, checked=bool(settings))
