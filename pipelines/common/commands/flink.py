@@ -14,7 +14,7 @@ EXAMPLES = ("darsena flink up", "darsena run {model} --beam flink", "darsena fli
 
 
 @click.command("flink", cls=Command, examples=EXAMPLES)
-@click.argument("action", type=click.Choice(["up", "down", "status"]))
+@click.argument("action", type=click.Choice(["up", "down", "status"]), metavar="up|down|status")
 @root_option
 @json_option
 @debug_option
