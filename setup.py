@@ -24,6 +24,7 @@ setup(
     packages=find_packages(include=[f"{name}{sub}" for name in PACKAGES for sub in ("", ".*")]),
     include_package_data=True,
     package_data={
+        "pipelines.common.engines": ["pom.xml", "jars.lock"],
         "pipelines.common.scaffold": ["templates/*"],
         "pipelines.common.tfjs": ["runtime/*"],
         "pipelines.common.web": ["runtime/*", "site/*", "site/js/*"],

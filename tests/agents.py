@@ -71,7 +71,7 @@ def learn(
 def check_replicas(module: Any, hparams: dict, batch: dict[str, np.ndarray]) -> online.Agent:
     """Two replicas learn from a batch what one device learns; returns their agent."""
     found = []
-    for strategy in ("default", "mirrored"):
+    for strategy in ("single", "mirrored"):
         keras.utils.set_random_seed(3)
         agent = module.make_agent(module.build_model, hparams, strategy)
         losses = [float(agent.update(batch)) for _ in range(5)]

@@ -17,7 +17,7 @@ from components.golden import compare
 from components.tflite_exporter.converters import CONVERTERS, SERVED, TRANSFORMED, convertible
 from components.tflite_exporter.interpreter import answer
 from tests.transform_fixture import analyse
-from trainer_modules.common import serving_transform, signatures, training
+from trainer_modules.common import precision, serving_transform, signatures, training
 from trainer_modules.common.input_data import Rows
 
 # Largest difference of an answer. No class agreement here: a model of one step is sure of nothing.
@@ -55,6 +55,7 @@ def check_model(case: Case, folder: Path) -> None:
     model = check_one_step(case, prepared.rows)
     check_saved(model, prepared, case.examples, folder)
     check_replicas(case, prepared.rows)
+    check_precision(case, prepared.rows)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,6 +157,22 @@ def check_exports(
         answers, _ = answer(CONVERTERS[name](model_dir, out_dir, inputs), inputs)
         found = compare(expected, answers)
         assert found.problem == "" and found.relative_diff <= TOLERANCES[name], f"{name}: {found}"
+
+
+def check_precision(case: Case, rows: Rows) -> None:
+    """Trained in mixed precision, it answers in float32, and a float32 copy of it answers alike."""
+    hparams = dict(case.hparams) | {"epochs": 1}
+    try:
+        precision.use("bfloat16")
+        model, _ = training.fit(case.module.build_model, hparams, rows, rows, seed=3)
+    finally:
+        precision.use("float32")
+    assert {weight.dtype for weight in model.weights if weight.dtype.startswith(("float", "bfloat"))} == {"float32"}
+    copy = case.module.build_model(hparams)
+    copy.set_weights(model.get_weights())
+    expected, found = training.answers(copy, rows), training.answers(model, rows)
+    assert {values.dtype for values in found.values()} == {values.dtype for values in expected.values()}
+    assert 0 < precision.largest_difference(expected, found) < 0.05
 
 
 def check_replicas(case: Case, rows: Rows) -> None:

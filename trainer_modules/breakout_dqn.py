@@ -33,7 +33,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import agents, findings, observations, online, playing, training
+from trainer_modules.common import agents, findings, observations, online, playing, precision, training
 from trainer_modules.common.environments import observation_spec
 from trainer_modules.common.strategies import make_strategy
 from trainer_modules.common.updates import Batch, distributed, follow
@@ -81,8 +81,8 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     else:
         x = keras.layers.Dense(hparams["hidden_units"], activation="relu")(x)
     x = keras.layers.Dense(hparams["hidden_units"], activation="relu")(x)
-    values = keras.layers.Dense(hparams["actions"], name="q_values")(x)
-    return keras.Model({OBSERVATION: seen}, {"q_values": values, "action": Best(name="action")(values)})
+    values = keras.layers.Dense(hparams["actions"], dtype="float32", name="q_values")(x)
+    return keras.Model({OBSERVATION: seen}, {"q_values": values, "action": Best(dtype="float32", name="action")(values)})
 
 
 class Best(keras.layers.Layer):
@@ -121,7 +121,7 @@ def make_agent(build_model: training.BuildModel, hparams: training.Hparams, stra
     with distribution.scope():
         model, target = build_model(hparams), build_model(hparams)
         follow(target, model)
-        optimizer = keras.optimizers.Adam(hparams["learning_rate"], epsilon=1e-5)
+        optimizer = precision.optimizer(keras.optimizers.Adam(hparams["learning_rate"], epsilon=1e-5))
         optimizer.build(model.trainable_variables)
 
     def step(batch: Batch, size: int) -> tf.Tensor:
@@ -131,7 +131,8 @@ def make_agent(build_model: training.BuildModel, hparams: training.Hparams, stra
             values = model({OBSERVATION: tf.cast(batch["observation"], tf.float32)}, training=True)["q_values"]
             found = tf.gather(values, batch["action"], axis=1, batch_dims=1)
             loss = tf.reduce_sum(huber(found - tf.stop_gradient(wanted))) / size
-        gradients = tape.gradient(loss, model.trainable_variables)
+            minimised = optimizer.scale_loss(loss)
+        gradients = tape.gradient(minimised, model.trainable_variables)
         optimizer.apply(gradients, model.trainable_variables)
         return loss
 

@@ -76,7 +76,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
             x = block(hparams["block"], x, channels)
     x = keras.layers.GlobalAveragePooling2D()(x)
     x = keras.layers.Dropout(hparams["dropout"])(x)
-    probabilities = keras.layers.Dense(CLASSES, activation="softmax", name="probabilities")(x)
+    probabilities = keras.layers.Dense(CLASSES, activation="softmax", dtype="float32", name="probabilities")(x)
     model = keras.Model({IMAGE: image}, probabilities)
     optimizer = keras.optimizers.SGD(hparams["learning_rate"], momentum=0.9, nesterov=True, weight_decay=hparams["weight_decay"])
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])

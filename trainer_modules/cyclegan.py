@@ -69,7 +69,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     """
     size = hparams["size"]
     image = keras.Input((size, size, 3), name=IMAGE)
-    kept = Kept(len(KINDS), name=FIRST)(image)
+    kept = Kept(len(KINDS), dtype="float32", name=FIRST)(image)
     translators = [translation.translator(size, hparams["filters"], hparams["depth"], name) for name in (A_TO_B, B_TO_A)]
     return keras.Model({IMAGE: image}, {each.name: each(kept) for each in translators})
 
@@ -98,7 +98,7 @@ def learn(
     validation: Rows,
     *,
     seed: int,
-    strategy: str = "default",
+    strategy: str = "single",
     initialise: training.Initialise | None = None,
     folders: training.Folders = training.NOWHERE,
 ) -> tuple[keras.Model, training.History]:

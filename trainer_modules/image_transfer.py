@@ -86,7 +86,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     # Batch normalisation in the backbone always uses its stored statistics: some published weights have them folded in.
     if head == IMAGENET:
         backbone = frozen(backbones.build_classifier(name, size, hparams["width"]))
-        probabilities = keras.layers.Softmax(name="probabilities")(backbone(pixels, training=False))
+        probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(backbone(pixels, training=False))
     else:
         backbone = frozen(backbones.build_backbone(name, size, hparams["width"]))
         maps = backbone(pixels, training=False)[-hparams["stages"] :]
@@ -97,7 +97,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
         if hparams["head_units"]:
             x = keras.layers.Dense(hparams["head_units"], activation="relu")(x)
             x = keras.layers.Dropout(hparams["dropout"])(x)
-        probabilities = keras.layers.Dense(classes, activation="softmax", name="probabilities")(x)
+        probabilities = keras.layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
     model = keras.Model({IMAGE: image}, probabilities)
     # Compiled by XLA, convolutions take three times as long on a CPU.
     model.compile(

@@ -71,7 +71,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
         reconstruction = dense(x, hparams)
     else:
         raise ValueError(f"expected network to be conv or dense, received {hparams['network']!r}.")
-    reconstruction, error = Compared()([image, reconstruction])
+    reconstruction, error = Compared(dtype="float32")([image, reconstruction])
     model = keras.Model({IMAGE: image}, {"reconstruction": reconstruction, "error": error})
     model.compile(optimizer=keras.optimizers.Adam(hparams["learning_rate"]))
     return model
@@ -87,8 +87,8 @@ def convolutional(x: keras.KerasTensor, filters: int, code_filters: int) -> kera
     for _ in range(2):
         x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
         x = keras.layers.UpSampling2D()(x)
-    x = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
-    return keras.layers.Reshape(SHAPE)(x)
+    x = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid", dtype="float32")(x)
+    return keras.layers.Reshape(SHAPE, dtype="float32")(x)
 
 
 def dense(x: keras.KerasTensor, hparams: Mapping[str, Any]) -> keras.KerasTensor:
@@ -101,8 +101,8 @@ def dense(x: keras.KerasTensor, hparams: Mapping[str, Any]) -> keras.KerasTensor
     x = keras.layers.Dense(hparams["code_units"], activation="relu", activity_regularizer=sparse)(x)
     for units in reversed(sizes):
         x = keras.layers.Dense(units, activation="relu")(x)
-    x = keras.layers.Dense(SHAPE[0] * SHAPE[1], activation="sigmoid")(x)
-    return keras.layers.Reshape(SHAPE)(x)
+    x = keras.layers.Dense(SHAPE[0] * SHAPE[1], activation="sigmoid", dtype="float32")(x)
+    return keras.layers.Reshape(SHAPE, dtype="float32")(x)
 
 
 class Noise(keras.layers.GaussianNoise):

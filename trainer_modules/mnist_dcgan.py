@@ -70,8 +70,8 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     x = normal(keras.layers.Reshape((7, 7, 2 * filters))(x))
     for wide in (filters, filters // 2):
         x = normal(keras.layers.Conv2DTranspose(wide, 4, strides=2, padding="same", use_bias=False)(x))
-    x = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
-    return keras.Model({NOISE: noise}, {IMAGE: keras.layers.Reshape(SHAPE)(x)})
+    x = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid", dtype="float32")(x)
+    return keras.Model({NOISE: noise}, {IMAGE: keras.layers.Reshape(SHAPE, dtype="float32")(x)})
 
 
 def normal(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -86,7 +86,7 @@ def build_discriminator(hparams: Mapping[str, Any]) -> keras.Model:
     x = keras.layers.LeakyReLU(0.2)(x)
     x = keras.layers.Conv2D(2 * hparams["filters"], 4, strides=2, padding="same", use_bias=False)(x)
     x = keras.layers.LeakyReLU(0.2)(keras.layers.GroupNormalization(GROUPS)(x))
-    return keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(x)))
+    return keras.Model(image, keras.layers.Dense(1, dtype="float32")(keras.layers.Flatten()(x)))
 
 
 def learn(
@@ -96,7 +96,7 @@ def learn(
     validation: Rows,
     *,
     seed: int,
-    strategy: str = "default",
+    strategy: str = "single",
     initialise: training.Initialise | None = None,
     folders: training.Folders = training.NOWHERE,
 ) -> tuple[keras.Model, training.History]:

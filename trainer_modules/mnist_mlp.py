@@ -56,7 +56,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     for _ in range(hparams["hidden_layers"]):
         x = keras.layers.Dense(hparams["hidden_units"], activation="relu")(x)
         x = keras.layers.Dropout(hparams["dropout"])(x)
-    probabilities = keras.layers.Dense(CLASSES, activation="softmax", name="probabilities")(x)
+    probabilities = keras.layers.Dense(CLASSES, activation="softmax", dtype="float32", name="probabilities")(x)
     model = keras.Model({IMAGE: image}, probabilities)
     model.compile(optimizer=keras.optimizers.Adam(hparams["learning_rate"]), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model

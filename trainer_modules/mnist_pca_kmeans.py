@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer_modules.common import clustering, findings, images, progress, training
+from trainer_modules.common import clustering, findings, images, precision, progress, training
 from trainer_modules.common.input_data import Rows
 from trainer_modules.common.strategies import check_one_device
 
@@ -78,16 +78,17 @@ def learn(
     validation: Rows,
     *,
     seed: int,
-    strategy: str = "default",
+    strategy: str = "single",
     initialise: training.Initialise | None = None,
     folders: training.Folders = training.NOWHERE,
 ) -> tuple[keras.Model, training.History]:
     """Finds the centroids: a `training.Fit`, whose history is of the iterations.
 
     Raises:
-        ValueError: a strategy of several devices was asked for.
+        ValueError: a strategy of several devices, or another precision, was asked for.
     """
     check_one_device(strategy, "k-means, which takes seconds")
+    precision.check_refused("k-means, whose sums need it")
     started = time.perf_counter()
     points = train.features[COMPONENTS]
     centroids, inertias = clustering.k_means(points, hparams["clusters"], seed=seed, starts=hparams["starts"])

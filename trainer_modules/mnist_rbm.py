@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import endpoints, findings, images, training, tuning
+from trainer_modules.common import endpoints, findings, images, precision, training, tuning
 from trainer_modules.common.input_data import Rows
 
 if TYPE_CHECKING:
@@ -145,11 +145,16 @@ def learn(
     validation: Rows,
     *,
     seed: int,
-    strategy: str = "default",
+    strategy: str = "single",
     initialise: training.Initialise | None = None,
     folders: training.Folders = training.NOWHERE,
 ) -> tuple[keras.Model, training.History]:
-    """`training.fit`, with the losses by the names of what they are."""
+    """`training.fit`, with the losses by the names of what they are.
+
+    Raises:
+        ValueError: another precision was asked for.
+    """
+    precision.check_refused("a Boltzmann machine, whose losses are small differences of large numbers")
     fitted = training.fit(build_model, hparams, train, validation, seed=seed, strategy=strategy, initialise=initialise, folders=folders)
     model, history = fitted
     names = {"loss": "free_energy_difference", "val_loss": "val_reconstruction_error"}

@@ -68,6 +68,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
         activation="softmax",
         kernel_initializer="zeros",
         kernel_regularizer=keras.regularizers.L2(hparams["l2"]),
+        dtype="float32",
         name="probabilities",
     )
     model = keras.Model({IMAGE: image}, output(keras.layers.Flatten()(image)))

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import agents, findings, observations, online, playing, training
+from trainer_modules.common import agents, findings, observations, online, playing, precision, training
 from trainer_modules.common.environments import Environments, observation_spec
 from trainer_modules.common.strategies import make_strategy
 from trainer_modules.common.updates import Batch, distributed, follow
@@ -63,8 +63,8 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     x = hidden(seen, hparams)
     # Small weights to begin with: tanh learns little where it is flat.
     small = keras.initializers.RandomUniform(-3e-3, 3e-3)
-    x = keras.layers.Dense(hparams["action_size"], activation="tanh", kernel_initializer=small)(x)
-    return keras.Model({OBSERVATION: seen}, {ACTION: keras.layers.Rescaling(hparams["action_bound"], name=ACTION)(x)})
+    x = keras.layers.Dense(hparams["action_size"], activation="tanh", kernel_initializer=small, dtype="float32")(x)
+    return keras.Model({OBSERVATION: seen}, {ACTION: keras.layers.Rescaling(hparams["action_bound"], dtype="float32", name=ACTION)(x)})
 
 
 def build_critic(hparams: Mapping[str, Any]) -> keras.Model:
@@ -72,7 +72,9 @@ def build_critic(hparams: Mapping[str, Any]) -> keras.Model:
     shape, _ = observation_spec(hparams["observation"])
     seen, action = keras.Input(shape, name=OBSERVATION), keras.Input((hparams["action_size"],), name=ACTION)
     x = hidden(keras.layers.Concatenate()([seen, action]), hparams)
-    return keras.Model({OBSERVATION: seen, ACTION: action}, keras.layers.Reshape(())(keras.layers.Dense(1)(x)))
+    return keras.Model(
+        {OBSERVATION: seen, ACTION: action}, keras.layers.Reshape((), dtype="float32")(keras.layers.Dense(1, dtype="float32")(x))
+    )
 
 
 def hidden(x: keras.KerasTensor, hparams: Mapping[str, Any]) -> keras.KerasTensor:
@@ -88,7 +90,9 @@ def make_agent(build_model: training.BuildModel, hparams: training.Hparams, stra
     with distribution.scope():
         actor, critic = build_model(hparams), build_critic(hparams)
         target_actor, target_critic = follow(build_model(hparams), actor), follow(build_critic(hparams), critic)
-        actor_optimizer, critic_optimizer = (keras.optimizers.Adam(hparams[f"{name}_learning_rate"]) for name in ("actor", "critic"))
+        actor_optimizer, critic_optimizer = (
+            precision.optimizer(keras.optimizers.Adam(hparams[f"{name}_learning_rate"])) for name in ("actor", "critic")
+        )
         actor_optimizer.build(actor.trainable_variables)
         critic_optimizer.build(critic.trainable_variables)
 
@@ -98,10 +102,11 @@ def make_agent(build_model: training.BuildModel, hparams: training.Hparams, stra
         with tf.GradientTape() as tape:
             values = critic(seen | {ACTION: batch[ACTION]}, training=True)
             loss = tf.reduce_sum((values - wanted) ** 2) / size
-        gradients = tape.gradient(loss, critic.trainable_variables)
+            minimised = critic_optimizer.scale_loss(loss)
+        gradients = tape.gradient(minimised, critic.trainable_variables)
         with tf.GradientTape() as tape:
             # What the critic thinks of the actor's actions is to go up.
-            disliked = -tf.reduce_sum(critic(seen | actor(seen, training=True))) / size
+            disliked = actor_optimizer.scale_loss(-tf.reduce_sum(critic(seen | actor(seen, training=True))) / size)
         improvements = tape.gradient(disliked, actor.trainable_variables)
         critic_optimizer.apply(gradients, critic.trainable_variables)
         actor_optimizer.apply(improvements, actor.trainable_variables)

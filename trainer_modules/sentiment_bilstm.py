@@ -81,7 +81,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     x = keras.layers.Dropout(hparams["dropout"])(x)
     x = keras.layers.Dense(hparams["hidden_units"], activation="relu", name="hidden")(x)
     x = keras.layers.Dropout(hparams["dropout"])(x)
-    probability = keras.layers.Dense(1, activation="sigmoid", name="probability")(x)
+    probability = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="probability")(x)
     model = keras.Model({TOKENS: tokens}, probability)
     model.compile(optimizer=keras.optimizers.Adam(hparams["learning_rate"]), loss="binary_crossentropy", metrics=["accuracy"])
     return model

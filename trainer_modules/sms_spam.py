@@ -68,7 +68,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     largest, total = keras.ops.max(x, axis=1), keras.ops.sum(x, axis=1) / TYPICAL_WORDS
     x = keras.layers.Concatenate()([largest, total])
     x = keras.layers.Dropout(hparams["dropout"])(x)
-    probability = keras.layers.Dense(1, activation="sigmoid", name="probability")(x)
+    probability = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="probability")(x)
     model = keras.Model({TOKENS: tokens}, probability)
     loss = false_alarm_loss(hparams["false_alarm_weight"])
     model.compile(optimizer=keras.optimizers.Adam(hparams["learning_rate"]), loss=loss, metrics=["accuracy"])

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer_modules.common import findings, similarity, text, training, word_vectors
+from trainer_modules.common import findings, precision, similarity, text, training, word_vectors
 from trainer_modules.common.input_data import Rows, read_examples
 from trainer_modules.common.signatures import Serving, Tensors, named
 from trainer_modules.common.strategies import check_one_device
@@ -79,16 +79,17 @@ def learn(
     validation: Rows,
     *,
     seed: int,
-    strategy: str = "default",
+    strategy: str = "single",
     initialise: training.Initialise | None = None,
     folders: training.Folders = training.NOWHERE,
 ) -> tuple[keras.Model, training.History]:
     """Learns the vectors: a `training.Fit`.
 
     Raises:
-        ValueError: a strategy of several devices was asked for, or the text has no words that occur often enough.
+        ValueError: a strategy of several devices, or another precision, was asked for, or the text has no words that occur often enough.
     """
     check_one_device(strategy, "word vectors, whose blocks follow one another")
+    precision.check_refused("word vectors, whose updates are sums")
     sequence, rows = one_sequence(train.features[TOKENS].numpy())
     if len(sequence) < 2:
         raise ValueError("expected a text with words that occur least_count times or more, received none. Give more text, or lower it.")

@@ -16,7 +16,7 @@ import click
 from components.errors import DataRejected
 from pipelines.common.commands.options import debug_option
 from pipelines.common.config import suggestion
-from pipelines.common.errors import DarsenaError, ExitCode, UsageError
+from pipelines.common.errors import INTERRUPTED, DarsenaError, ExitCode, UsageError
 
 COMMANDS = (
     "list",
@@ -30,13 +30,16 @@ COMMANDS = (
     "rollback",
     "serve",
     "serving-config",
+    "compile",
+    "submit",
+    "job",
     "predict",
     "batch",
+    "flink",
     "web",
     "tfjs",
     "doctor",
 )
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class Commands(click.Group):

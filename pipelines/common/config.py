@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.common.datasets.definition import DataSet
+from pipelines.common.engines.options import DIRECT, Engine
 from pipelines.common.errors import UsageError
 
 # What hyperparameters of these names may be; others may be any number that is not negative.
@@ -115,10 +116,8 @@ class ModelConfig:
             data: the names of the folders of images, in alphabetical order.
         presets: variants by name.
         transform_hparams: names of the hyperparameters that preprocessing_fn takes, as custom_config["hparams"].
-        prepare: completes a run's hyperparameters and data, before it begins, with what has to be found, e.g. a file of weights and its
-            checksum.
-        export_bounds: how far TFLite exports may be from the trained model, where this is not the exporter's default: `float32_diff`,
-            `float16_diff`, `points`, `int8_agreement`, `int8_diff` or `int8_mean_diff`, see components/tflite_exporter.
+        prepare: completes a run's hyperparameters and data, before it begins, with what has to be found, e.g. a file of weights.
+        export_bounds: how far TFLite exports may be from the trained model, where not as the exporter has it (its bounds.py names them).
         export_formats: TFLite formats that the model has; its pipeline's file says why it leaves one out.
         schema: name of the file of the curated schema, without .pbtxt; a preset with data of its own names another.
         version: raised when the meaning of the model's inputs or outputs changes.
@@ -237,6 +236,7 @@ class Data:
         pattern: glob, relative to `path`, of the files that are read.
         note: what to say beside every figure on it, e.g. that it is a copy that differs from the original.
         class_names: names of the classes that its folders have, for a model that takes its classes from the data.
+        version: stands for its content where that can't be read, as of data in a cloud.
     """
 
     kind: str
@@ -244,6 +244,7 @@ class Data:
     pattern: str
     note: str = ""
     class_names: tuple[str, ...] = ()
+    version: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,11 +272,12 @@ class RunConfig:
         hparams: every hyperparameter of the model.
         seed: of all pseudo-random choices of the run.
         runner: "local" (one component after the other) or "beam" (TFX's Beam orchestrator).
+        engine: what the components' data work runs on, checked.
         strategy: name of the tf.distribute strategy, see trainer_modules/common/strategies.py.
+        workers: processes that train together under "multiworker"; 0 for none.
+        precision, scale_batch: see trainer_modules/common/precision.py, and `strategies.scaled`.
         preset: name of the model's preset; its hyperparameters are in `hparams` already.
-        tune: whether to search hyperparameters first.
-        trials: at most how many trials such a search makes.
-        time_limit: seconds after which such a search begins no further trial; 0 for none.
+        tune, trials, time_limit: whether to search first, with at most how many trials, and for how many seconds (0 for no limit).
         cache: whether components may be answered by an earlier run.
         baseline: the model that is served now, if any.
     """
@@ -285,7 +287,11 @@ class RunConfig:
     hparams: Mapping[str, Any]
     seed: int = 42
     runner: str = "local"
-    strategy: str = "default"
+    engine: Engine = DIRECT
+    strategy: str = "auto"
+    workers: int = 0
+    precision: str = "float32"
+    scale_batch: bool = False
     preset: str = ""
     tune: bool = False
     trials: int = 5

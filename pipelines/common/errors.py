@@ -13,10 +13,13 @@ class ExitCode(enum.IntEnum):
     DATA_REJECTED = 4
 
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
 class DarsenaError(Exception):
     """An expected failure: its message is one line that says what was expected, what was received and what to do."""
 
-    exit_code = ExitCode.FAILED
+    exit_code: int = ExitCode.FAILED
 
 
 class UsageError(DarsenaError):

@@ -1,5 +1,7 @@
 """From a model's gates, metrics and slices to TFMA's EvalConfig."""
 
+from typing import Any
+
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipelines.common.config import BINARY, MULTICLASS, Gate, ModelConfig
@@ -30,8 +32,8 @@ def eval_config(model: ModelConfig, data_kind: str, with_baseline: bool) -> conf
     if with_baseline:
         specs.append(config_pb2.ModelSpec(name="baseline", signature_name=SIGNATURE, label_key=model.label, is_baseline=True))
     metrics = [
-        config_pb2.MetricConfig(
-            class_name=gate.metric,
+        metric(
+            gate.metric,
             # On all examples only: TFMA would hold every slice to a plain `threshold`.
             per_slice_thresholds=[
                 config_pb2.PerSliceMetricThreshold(
@@ -41,7 +43,7 @@ def eval_config(model: ModelConfig, data_kind: str, with_baseline: bool) -> conf
         )
         for gate in model.gates
     ]
-    metrics += [config_pb2.MetricConfig(class_name=name) for name in ("ExampleCount", *model.metrics)]
+    metrics += [metric(name) for name in ("ExampleCount", *model.metrics)]
     if model.task in CONFUSION:
         metrics.append(CONFUSION[model.task])
     slices = [config_pb2.SlicingSpec(), *(config_pb2.SlicingSpec(feature_keys=[feature]) for feature in model.slices)]
@@ -49,6 +51,14 @@ def eval_config(model: ModelConfig, data_kind: str, with_baseline: bool) -> conf
     config.options.compute_confidence_intervals.value = True
     config.options.confidence_intervals.method = config_pb2.ConfidenceIntervalOptions.JACKKNIFE
     return config
+
+
+def metric(name: str, **settings: Any) -> config_pb2.MetricConfig:
+    """A metric of TFMA or Keras by its class's name, with thresholds perhaps."""
+    if name == "MeanAbsoluteError":
+        own = {"class_name": "AbsoluteError", "module": "components.absolute_error", "config": '{"name": "mean_absolute_error"}'}
+        return config_pb2.MetricConfig(**own, **settings)
+    return config_pb2.MetricConfig(class_name=name, **settings)
 
 
 def threshold(gate: Gate, data_kind: str, with_baseline: bool) -> config_pb2.MetricThreshold:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipelines.common.config import ModelConfig
+from pipelines.common.config import Data, ModelConfig
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TRAINING_LIBRARIES = ("tensorflow", "keras", "tensorflow-transform", "tfx")
@@ -57,9 +57,12 @@ def training_fingerprint(model: ModelConfig) -> str:
     return fingerprint([code_fingerprint(model.trainer_module), libraries, model.version])
 
 
-def data_fingerprint(folder: Path, pattern: str) -> str:
-    """One hash over the names and contents of the files that match."""
-    found = ((path, path.stat()) for path in sorted(folder.glob(pattern)) if path.is_file())
+def data_fingerprint(data: Data) -> str:
+    """One hash over the names and contents of the files that match, or over the version of data that is elsewhere."""
+    if data.version:
+        return data.version
+    folder = data.path
+    found = ((path, path.stat()) for path in sorted(folder.glob(data.pattern)) if path.is_file())
     return fingerprint([[str(path.relative_to(folder)), content(path, status.st_size, status.st_mtime_ns)] for path, status in found])
 
 

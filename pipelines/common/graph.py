@@ -14,6 +14,7 @@ from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration import metadata
@@ -38,17 +39,15 @@ from components.tflite_exporter.component import TFLiteExporter
 from components.tuner.component import Tuner
 from pipelines.common.config import OWN, ModelConfig, RunConfig
 from pipelines.common.datasets.episodes import span_pattern
+from pipelines.common.engines.options import beam_args
+from pipelines.common.engines.placement import engine_of
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
 from pipelines.common.layout import artifacts_dir, checkpoint_dir, metadata_path, serving_dir
 from pipelines.common.recipe import SIGNATURES, reader, recipe, withdrawn
 
-# Named outright: Beam's default tries to download another runner. The image is never used; naming one keeps TFX from
-# building a source distribution of itself for workers that do not exist.
-BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 # In the metadata of exports.
 AUTHOR, LICENSE = "made with Darsena", "Apache-2.0 for the code; the data that it learned from has terms of its own"
-BEAM_ARGS = [f"--runner={BEAM_RUNNER}", "--sdk_container_image=unused"]
 
 
 def ingest(model: ModelConfig, run: RunConfig) -> FileBasedExampleGen:
@@ -57,7 +56,7 @@ def ingest(model: ModelConfig, run: RunConfig) -> FileBasedExampleGen:
         "input_base": str(run.data.path),
         "pattern": run.data.pattern,
         "code_fingerprint": component_fingerprint(reader(model)),
-        "data_fingerprint": data_fingerprint(run.data.path, run.data.pattern),
+        "data_fingerprint": data_fingerprint(run.data),
     }
     if model.data.episodes:
         return EpisodeExampleGen(**source | {"pattern": span_pattern(run.data)})
@@ -104,7 +103,11 @@ def train(
     config = {
         "hparams": dict(run.hparams),
         "seed": run.seed,
+        "run_fn": f"{model.trainer_module}.run_fn",
         "strategy": run.strategy,
+        "workers": run.workers,
+        "precision": run.precision,
+        "scale_batch": run.scale_batch,
         "task": model.task,
         "class_names": list(model.class_names),
         "code_fingerprint": training_fingerprint(model),
@@ -127,7 +130,7 @@ def train(
         examples=examples,
         transform_graph=transform_graph,
         schema=schema,
-        run_fn=f"{model.trainer_module}.run_fn",
+        run_fn=config["run_fn"],
         train_args=train_args,
         eval_args=eval_args,
         hyperparameters=search[0].outputs["best_hyperparameters"] if search else None,
@@ -253,15 +256,17 @@ def standard_pipeline(model: ModelConfig, run: RunConfig) -> Pipeline:
 
 
 def assemble(model: ModelConfig, run: RunConfig, nodes: Sequence[BaseNode]) -> Pipeline:
-    """Nodes to a pipeline whose metadata and artifacts lie under the root."""
+    """Nodes to a pipeline whose metadata and artifacts lie under the root, and whose data work is on the run's engine."""
     store = metadata_path(run.root, model.name)
+    for node in nodes:
+        if isinstance(node, BaseBeamComponent):
+            node.with_beam_pipeline_args(beam_args(engine_of(node.id, run.engine)))
     return Pipeline(
         pipeline_name=model.name,
         pipeline_root=str(artifacts_dir(run.root, model.name)),
         components=list(nodes),
         enable_cache=run.cache,
         metadata_connection_config=metadata.sqlite_metadata_connection_config(str(store)),
-        beam_pipeline_args=BEAM_ARGS,
     )
 
 

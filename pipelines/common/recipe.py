@@ -22,10 +22,10 @@ def recipe(model: ModelConfig, run: RunConfig) -> str:
             "model": [model.name, list(model.class_names), training_fingerprint(model)],
             "reader": component_fingerprint(reader(model)),
             "schema": model.schema_path.read_text(),
-            "data": data_fingerprint(run.data.path, run.data.pattern),
+            "data": data_fingerprint(run.data),
             "hparams": dict(run.hparams),
             "seed": run.seed,
-            "strategy": run.strategy,
+            "strategy": [run.strategy, run.workers, run.precision, run.scale_batch],
             "tune": [run.trials, run.time_limit] if run.tune else [],
         }
     )

@@ -14,7 +14,7 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipelines.common.graph import BEAM_RUNNER
+from pipelines.common.engines.options import DIRECT_RUNNER
 
 
 class Observer(Protocol):
@@ -41,7 +41,7 @@ def run(ir: pipeline_pb2.Pipeline, runner: str, observer: Observer) -> None:
         run_in_order(ir, observer)
         return
     # BeamDagRunner makes its pipeline with Beam's default runner, which first tries to download another one.
-    with observed(observer), mock.patch.object(StandardOptions, "DEFAULT_RUNNER", BEAM_RUNNER):
+    with observed(observer), mock.patch.object(StandardOptions, "DEFAULT_RUNNER", DIRECT_RUNNER):
         ObservedBeamDagRunner().run_with_ir(ir)
 
 

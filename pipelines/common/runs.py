@@ -13,7 +13,7 @@ import platform
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipelines.common import fingerprint, recipe, runners, verdicts
 from pipelines.common.config import ModelConfig, RunConfig
+from pipelines.common.engines import placement
 from pipelines.common.errors import DarsenaError, ExitCode
 from pipelines.common.layout import artifacts_dir, metadata_path, runs_dir
 from pipelines.common.metadata_store import MetadataStore, NodeOutcome
@@ -51,9 +52,11 @@ class RunObserver:
         pipeline: name of the pipeline.
         store: to ask whether a node was cached.
         progress: the display.
+        notes: what the display adds to a node, by the node's id.
     """
 
-    def __init__(self, pipeline: str, store: MetadataStore, progress: Progress):
+    def __init__(self, pipeline: str, store: MetadataStore, progress: Progress, notes: Mapping[str, str]):
+        self.notes = notes
         self.after = store.last_execution()
         self.seconds: dict[str, float] = {}
         self.error: tuple[str, Exception] | None = None
@@ -76,7 +79,7 @@ class RunObserver:
         with self._lock:
             self.seconds[node_id] = time.perf_counter() - started
             state = self._store.outcomes(self._pipeline, [node_id], self.after)[node_id].state
-        self._progress.finished(node_id, state, self.seconds[node_id])
+        self._progress.finished(node_id, state, self.seconds[node_id], self.notes.get(node_id, ""))
 
 
 def graph_of(ir: pipeline_pb2.Pipeline) -> Graph:
@@ -113,7 +116,7 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
         folder = new_folder(runs_dir(run.root, model.name), started)
         record = describe(model, run, started, folder.name)
         with show(graph_of(ir)) as progress:
-            observer = RunObserver(model.name, store, progress)
+            observer = RunObserver(model.name, store, progress, placement.notes([node_id for node_id, _ in graph_of(ir)], run.engine))
             record["nodes"] = node_records(ir, observer, {})
             write_record(folder, record)
             try:
@@ -198,9 +201,13 @@ def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run
             "data": run.data.kind,
             "data_path": str(run.data.path),
             "data_note": run.data.note,
-            "data_fingerprint": fingerprint.data_fingerprint(run.data.path, run.data.pattern),
+            "data_fingerprint": fingerprint.data_fingerprint(run.data),
             "runner": run.runner,
+            "beam": placement.described(run.engine),
             "strategy": run.strategy,
+            "workers": run.workers,
+            "precision": run.precision,
+            "scale_batch": run.scale_batch,
             "seed": run.seed,
             "preset": run.preset,
             "hparams": dict(run.hparams),
@@ -235,6 +242,7 @@ def node_records(ir: pipeline_pb2.Pipeline, observer: RunObserver, outcomes: dic
                 "state": "failed" if error is not None else outcome.state if outcome else "skipped" if failed else "pending",
                 "seconds": round(observer.seconds[node_id], 3) if node_id in observer.seconds else None,
                 "error": error,
+                "note": observer.notes.get(node_id, ""),
                 "outputs": outcome.outputs if outcome else {},
             }
         )

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from components.errors import DataRejected
 from pipelines.common.batches import answering, reading, running
-from pipelines.common.graph import BEAM_ARGS
+from pipelines.common.engines.options import Engine, beam_args
 
 MODEL = "house_prices"
 ROWS = 25
@@ -180,7 +180,7 @@ def test_an_interrupted_batch_goes_on_with_what_is_left(darsena, served, tmp_pat
 def test_what_is_left_of_another_batch_is_not_taken(served, tmp_path, monkeypatch):
     from pipelines.common.layout import load_model
 
-    rows, options = write_rows(tmp_path / "rows.csv"), {"key": "", "size": 5, "beam_args": BEAM_ARGS}
+    rows, options = write_rows(tmp_path / "rows.csv"), {"key": "", "size": 5, "beam_args": beam_args(Engine())}
     versions = [served / "serving" / MODEL / number for number in ("1", "2")]
     with monkeypatch.context() as patch:
         patch.setattr(running, "merge", lambda *_: (_ for _ in ()).throw(Interrupted))

@@ -47,7 +47,7 @@ def test_defaults_of_a_run(darsena, executed, root):
     ended = darsena("run", MODEL, "--root", root)
     (run,) = executed.runs
     assert ended.code == 0 and ended.err == ""
-    assert (run.root, run.data.kind, run.runner, run.strategy) == (root, "sample", "local", "default")
+    assert (run.root, run.data.kind, run.runner, run.strategy) == (root, "sample", "local", "auto")
     assert (run.seed, run.tune, run.trials, run.cache) == (42, False, 5, True)
     assert run.hparams == load_model(MODEL).hparams
 

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from pipelines.common import fingerprint
+from pipelines.common.config import Data
 
 
 @pytest.fixture
@@ -65,9 +66,15 @@ def test_data_is_known_by_names_and_contents(tmp_path):
         folder.mkdir()
         (folder / "x.npz").write_bytes(b"1234")
     os.utime(two / "x.npz", ns=(1, 1))
-    first = fingerprint.data_fingerprint(one, "*")
-    assert fingerprint.data_fingerprint(two, "*") == first
+    here, there = Data("path", one, "*"), Data("path", two, "*")
+    first = fingerprint.data_fingerprint(here)
+    assert fingerprint.data_fingerprint(there) == first
     (two / "x.npz").write_bytes(b"1235")
-    rewritten = fingerprint.data_fingerprint(two, "*")
+    rewritten = fingerprint.data_fingerprint(there)
     (two / "x.npz").rename(two / "y.npz")
-    assert len({first, rewritten, fingerprint.data_fingerprint(two, "*")}) == 3
+    assert len({first, rewritten, fingerprint.data_fingerprint(there)}) == 3
+
+
+def test_data_that_is_elsewhere_is_known_by_its_version(tmp_path):
+    first, second = (fingerprint.data_fingerprint(Data("path", tmp_path / "absent", "*", version=version)) for version in ("1", "2"))
+    assert first == fingerprint.data_fingerprint(Data("path", tmp_path, "*.npz", version="1")) != second

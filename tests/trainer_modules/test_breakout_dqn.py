@@ -63,7 +63,7 @@ def batch(size: int = 16) -> dict[str, np.ndarray]:
 
 def test_an_update_takes_the_targets_a_little_of_the_way():
     keras.utils.set_random_seed(1)
-    agent = module.make_agent(module.build_model, {**TINY, "target_rate": 0.25}, "default")
+    agent = module.make_agent(module.build_model, {**TINY, "target_rate": 0.25}, "single")
     count = len(agent.model.variables)
     before = [variable.numpy() for variable in agent.variables[count : 2 * count]]
     agent.update(batch())
@@ -74,7 +74,7 @@ def test_an_update_takes_the_targets_a_little_of_the_way():
 
 def test_two_replicas_learn_what_one_device_learns():
     agent = agents.check_replicas(module, TINY, batch())
-    with pytest.raises(ValueError, match="a batch_size that 2 replicas can share, received 7"):
+    with pytest.raises(ValueError, match="a batch_size that 2 replicas can share equally, received 7"):
         agent.update(batch(7))
 
 

@@ -30,7 +30,7 @@ def rows():
     return Rows({"x": tf.constant(points)}, tf.constant((points[:, 0] * points[:, 1] > 0).astype(np.int64)), 100)
 
 
-@pytest.mark.parametrize("strategy", ["default", pytest.param("mirrored", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("strategy", ["single", pytest.param("mirrored", marks=pytest.mark.slow)])
 def test_a_killed_training_ends_as_an_uninterrupted_one(rows, tmp_path, monkeypatch, strategy):
     whole, expected = training.fit(build_model, HPARAMS, rows, rows, seed=5, strategy=strategy)
     folders = Folders(checkpoint=tmp_path / "state")

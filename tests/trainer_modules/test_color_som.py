@@ -107,5 +107,5 @@ def test_the_layer_tells_row_and_column():
 
 
 def test_several_devices_are_refused():
-    with pytest.raises(ValueError, match="expected --strategy default or one_device for a map"):
+    with pytest.raises(ValueError, match="expected --strategy auto or single for a map"):
         maps.learn(color_som.build_model, HPARAMS, None, None, seed=1, strategy="mirrored")

@@ -273,7 +273,7 @@ def test_trials_of_a_search_learn_as_the_trainer_does(classifier, tmp_path, monk
     monkeypatch.setattr(transfer, "computed", lambda body, rows: count.append(1) or compute(body, rows))
     for units in (8, 4):
         given = {**hparams, "head_units": units}
-        model, _ = search["learn"](image_transfer.build_model, given, *split, seed=1, strategy="default", initialise=search["initialise"])
+        model, _ = search["learn"](image_transfer.build_model, given, *split, seed=1, strategy="single", initialise=search["initialise"])
         assert_same(backbones.backbone_of(model), classifier)
     assert len(count) == 2
 

@@ -69,5 +69,5 @@ def test_clusters_are_counted_by_digit():
 
 
 def test_several_devices_are_refused():
-    with pytest.raises(ValueError, match="expected --strategy default or one_device for k-means"):
+    with pytest.raises(ValueError, match="expected --strategy auto or single for k-means"):
         mnist_pca_kmeans.learn(mnist_pca_kmeans.build_model, HPARAMS, None, None, seed=1, strategy="mirrored")

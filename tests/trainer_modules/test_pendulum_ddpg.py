@@ -76,7 +76,7 @@ def test_the_first_loss_is_the_critics_error_by_hand_and_the_actor_moves_to_what
     build = module.build_critic
     monkeypatch.setattr(module, "build_critic", critic)
     keras.utils.set_random_seed(1)
-    agent = module.make_agent(module.build_model, {**TINY, "critic_learning_rate": 1e-9, "actor_learning_rate": 1e-2}, "default")
+    agent = module.make_agent(module.build_model, {**TINY, "critic_learning_rate": 1e-9, "actor_learning_rate": 1e-2}, "single")
     (judge, target), given = made["critics"], {name: tf.constant(values) for name, values in batch().items()}
     seen, following = {"observation": given["observation"]}, {"observation": given["next_observation"]}
     wanted = given["reward"].numpy() + 0.9 * target({**following, **agent.model(following)}).numpy()

@@ -149,7 +149,7 @@ def test_a_tpu_that_does_not_answer_is_told_at_once(monkeypatch):
 def test_golden_answers_are_the_models_to_the_first_examples(rows, tmp_path):
     model = build_model(HPARAMS)
     examples = [b"%d" % number for number in range(100)]
-    training.write_golden(model, rows, examples, tmp_path / "golden")
+    training.write_golden(training.answers(model, rows), examples, tmp_path / "golden")
     with np.load(tmp_path / "golden/outputs.npz", allow_pickle=False) as stored:
         np.testing.assert_allclose(stored["probabilities"], model({"x": rows.features["x"]}), atol=1e-6)
     assert list(read_examples([str(tmp_path / "golden/examples.tfrecord")]).as_numpy_iterator()) == examples

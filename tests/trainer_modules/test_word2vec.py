@@ -120,7 +120,7 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(rows, tmp_path):
 
 
 def test_several_devices_and_a_text_without_words_are_refused(rows):
-    with pytest.raises(ValueError, match="expected --strategy default or one_device"):
+    with pytest.raises(ValueError, match="expected --strategy auto or single"):
         module.learn(module.build_model, HPARAMS, rows, rows, seed=3, strategy="mirrored")
     empty = Rows({"tokens": tf.ones([2, module.LENGTH], tf.int64)}, tf.zeros(2), 2)
     with pytest.raises(ValueError, match="words that occur least_count times"):

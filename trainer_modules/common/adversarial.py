@@ -16,8 +16,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer_modules.common import precision
 from trainer_modules.common.progress import Progress, check_finite, schedule
-from trainer_modules.common.strategies import share_of
+from trainer_modules.common.strategies import check_batch, share_of
 
 # Nested tensors whose first axis is the batch.
 Batch = Any
@@ -56,7 +57,7 @@ class Learner:
 
 def learner(networks: Sequence[keras.Model], rate: float, average: keras.Model | None = None, decay: float = 0.0) -> Learner:
     """A learner with Adam as adversarial networks want it: a short memory of gradients (A. Radford et al., arXiv:1511.06434)."""
-    found = Learner(networks, keras.optimizers.Adam(rate, beta_1=0.5), average, decay)
+    found = Learner(networks, precision.optimizer(keras.optimizers.Adam(rate, beta_1=0.5)), average, decay)
     found.optimizer.build(found.weights)
     if average:
         average.set_weights(networks[0].get_weights())
@@ -80,13 +81,13 @@ def compiled_step(distribution: tf.distribute.Strategy, learners: Mapping[str, L
         ValueError: the replicas can't have equal shares.
     """
     replicas = distribution.num_replicas_in_sync
-    if size % replicas:
-        raise ValueError(f"expected batch_size to be a multiple of the {replicas} replicas, received {size}. Set another batch_size.")
+    check_batch(size, replicas)
 
     def share(batch: Batch) -> dict[str, tf.Tensor]:
         with tf.GradientTape(persistent=True) as tape:
             found = {name: tf.reduce_sum(loss) / size for name, loss in losses(share_of(batch, size)).items()}
-        gradients = {name: tape.gradient(found[name], each.weights) for name, each in learners.items()}
+            minimised = {name: each.optimizer.scale_loss(found[name]) for name, each in learners.items()}
+        gradients = {name: tape.gradient(minimised[name], each.weights) for name, each in learners.items()}
         for name, each in learners.items():
             each.optimizer.apply(gradients[name], each.weights)
         return found

@@ -33,7 +33,7 @@ def learn(
     validation: Rows,
     *,
     seed: int,
-    strategy: str = "default",
+    strategy: str = "single",
     initialise: training.Initialise | None = None,
     folders: training.Folders = training.NOWHERE,
 ) -> tuple[keras.Model, training.History]:

@@ -2,6 +2,7 @@
 
 One file holds it all, and is replaced in one step: there is always a whole state, the last one or the one before. A training
 names its own state: the values of its variables, its place, and whatever random numbers depend on. It holds numbers and JSON only.
+Of several workers that train together, all read it and the chief writes it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from trainer_modules.common.strategies import is_chief
+
 FILE = "checkpoint.npz"
 PROGRESS = "progress.json"  # beside the arrays in the file, as bytes
 # A state is written at the first boundary after so many seconds: writing costs, and what was lost is learned again as fast.
-SECONDS = 20.0
+SECONDS = float(os.environ.get("DARSENA_CHECKPOINT_SECONDS", "20"))
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -32,7 +35,7 @@ def save(folder: Path | None, arrays: Arrays, progress: Mapping[str, Any]) -> No
         arrays: by name.
         progress: what JSON knows.
     """
-    if folder is None:
+    if folder is None or not is_chief():
         return
     folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / f".{FILE}"
@@ -64,7 +67,7 @@ def load(folder: Path | None) -> tuple[dict[str, np.ndarray], dict[str, Any]] | 
 
 def clear(folder: Path | None) -> None:
     """Removes the state, if there is one: the training has ended."""
-    if folder is not None and folder.is_dir():
+    if folder is not None and folder.is_dir() and is_chief():
         (folder / FILE).unlink(missing_ok=True)
         (folder / f".{FILE}").unlink(missing_ok=True)
         folder.rmdir()

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common import endpoints, findings, progress, training
+from trainer_modules.common import endpoints, findings, precision, progress, training
 from trainer_modules.common import self_organising_map as som
 from trainer_modules.common.input_data import Rows, read_examples
 from trainer_modules.common.strategies import check_one_device
@@ -49,16 +49,17 @@ def learn(
     validation: Rows,
     *,
     seed: int,
-    strategy: str = "default",
+    strategy: str = "single",
     initialise: training.Initialise | None = None,
     folders: training.Folders = training.NOWHERE,
 ) -> tuple[keras.Model, training.History]:
     """Trains the map: a `training.Fit`, whose history is of the iterations.
 
     Raises:
-        ValueError: a strategy of several devices was asked for.
+        ValueError: a strategy of several devices, or another precision, was asked for.
     """
     check_one_device(strategy, "a map, which takes a second")
+    precision.check_refused("a map")
     model = build_model(hparams)
     (vector,) = model.inputs
     started = time.perf_counter()

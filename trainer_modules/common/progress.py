@@ -15,6 +15,12 @@ import tensorflow as tf
 
 from trainer_modules.common import checkpoints
 
+# The share of the learning rate by the share of the epochs that are over.
+SCHEDULES: Mapping[str, Callable[[float], float]] = {
+    "constant": lambda over: 1.0,
+    "cosine": lambda over: (1 + math.cos(math.pi * over)) / 2,
+}
+WARM_UP_EPOCHS = 5
 NOTES = "notes/"  # begins the names of other arrays than variables in a checkpoint
 
 
@@ -121,7 +127,8 @@ def schedule(hparams: Mapping[str, Any]) -> Callable[[int], float]:
 
     Args:
         hparams: `schedule` is "constant", or "cosine" for half a cosine from `learning_rate` towards 0 over `epochs`
-            (Loshchilov and Hutter, 2017, without restarts), which takes the noise out of the last epochs.
+            (Loshchilov and Hutter, 2017, without restarts), which takes the noise out of the last epochs. `warm_up_from`, if there,
+            is the share of it to begin with, from which it rises over the first five epochs.
 
     Returns:
         From the number of an epoch, counted from 0, to its rate.
@@ -129,8 +136,12 @@ def schedule(hparams: Mapping[str, Any]) -> Callable[[int], float]:
     Raises:
         ValueError: there is no such schedule.
     """
-    if hparams["schedule"] == "constant":
-        return lambda epoch: float(hparams["learning_rate"])
-    if hparams["schedule"] == "cosine":
-        return lambda epoch: float(hparams["learning_rate"] * (1 + math.cos(math.pi * epoch / hparams["epochs"])) / 2)
-    raise ValueError(f"there is no learning rate schedule {hparams['schedule']!r}. Known: constant, cosine.")
+    if hparams["schedule"] not in SCHEDULES:
+        raise ValueError(f"there is no learning rate schedule {hparams['schedule']!r}. Known: {', '.join(SCHEDULES)}.")
+    share, first = SCHEDULES[hparams["schedule"]], hparams.get("warm_up_from", 1.0)
+
+    def rate(epoch: int) -> float:
+        warmth = first + (1 - first) * min(1.0, epoch / WARM_UP_EPOCHS)
+        return float(hparams["learning_rate"] * warmth * share(epoch / hparams["epochs"]))
+
+    return rate

@@ -5,41 +5,125 @@ from __future__ import annotations
 import functools
 import os
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from trainer_modules.common import cluster
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-NAMES = ("default", "one_device", "mirrored", "tpu")
+NAMES = ("auto", "single", "mirrored", "multiworker", "tpu")
+# Of one device at most, and so of any training.
+OF_ONE = ("auto", "single")
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 PROBE_SECONDS = 10
 
 
+def resolve(name: str) -> str:
+    """What "auto" comes to here; other names are what they are.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    import tensorflow as tf  # here, so that the command line can list the names without it
+
+    if name not in NAMES:
+        raise ValueError(f"there is no distribution strategy {name!r}. Known: {', '.join(NAMES)}.")
+    if name != "auto":
+        return name
+    if os.environ.get("TPU_NAME") or tf.config.list_physical_devices("TPU"):
+        return "tpu"
+    if cluster.from_environment():
+        return "multiworker"
+    return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "single"
+
+
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """The tf.distribute strategy of that name.
+    """The tf.distribute strategy of that name; asked again, the same one.
 
     Args:
-        name: "default" (one device, chosen by TensorFlow), "one_device" (the first GPU, else the CPU), "mirrored" (all GPUs of this
-            machine, else all its logical CPUs), or "tpu" (the TPU that the TPU_NAME environment variable names, or the one attached).
+        name: "single" (one device, the first GPU if there is one), "mirrored" (all GPUs of this machine, else all its logical CPUs),
+            "multiworker" (the processes of TF_CONFIG's cluster), "tpu" (the TPU that the TPU_NAME environment variable names, or the
+            one attached), or "auto": a TPU, a cluster or several GPUs where they are there, else one device.
 
     Returns:
         The strategy; build and compile models in its scope.
 
     Raises:
-        ValueError: the name is unknown.
+        ValueError: the name is unknown, or TF_CONFIG is not what TensorFlow takes.
         RuntimeError: the devices the strategy needs are not there.
+        TimeoutError: a worker did not come.
     """
-    import tensorflow as tf  # here, so that the command line can list the names without it
+    import tensorflow as tf
 
-    gpus = tf.config.list_logical_devices("GPU")
-    if name == "default":
-        return tf.distribute.get_strategy()
-    if name == "one_device":
-        return tf.distribute.OneDeviceStrategy(gpus[0].name if gpus else "/cpu:0")
+    name = resolve(name)
     if name == "mirrored":
-        return mirrored(tuple(device.name for device in gpus or tf.config.list_logical_devices("CPU")))
+        return mirrored(devices())
+    if name == "multiworker":
+        return multiworker()
     if name == "tpu":
         return tpu_strategy(os.environ.get("TPU_NAME", ""))
-    raise ValueError(f"there is no distribution strategy {name!r}. Known: {', '.join(NAMES)}.")
+    return tf.distribute.get_strategy()
+
+
+def devices() -> tuple[str, ...]:
+    """Names of those that "mirrored" keeps replicas on."""
+    import tensorflow as tf
+
+    return tuple(device.name for device in tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU"))
+
+
+def check(name: str, workers: int, batch_size: int | None) -> None:
+    """Refuses what could only fail later: for a command that is about to begin.
+
+    Args:
+        name: of the strategy.
+        workers: processes to start for "multiworker"; 0 for none.
+        batch_size: over all replicas; None where there is none.
+
+    Raises:
+        ValueError: something is missing for the strategy, or the replicas can't share a batch.
+        RuntimeError: the devices are not there.
+    """
+    if (name == "multiworker") != (workers > 1):
+        raise ValueError(f"expected --strategy multiworker and --workers N with N at least 2 together, received {name} and {workers}.")
+    replicas = workers if name == "multiworker" else 1 if name in OF_ONE else make_strategy(name).num_replicas_in_sync
+    if batch_size:
+        check_batch(batch_size, replicas)
+
+
+def check_batch(size: int, replicas: int) -> None:
+    """Refuses a batch that replicas can't share equally.
+
+    Raises:
+        ValueError: they can't; the message names sizes that would do.
+    """
+    if size % replicas:
+        below = size // replicas * replicas
+        near = f"{below} or {below + replicas}" if below else f"{replicas}"
+        raise ValueError(f"expected a batch_size that {replicas} replicas can share equally, received {size}. Set it to {near}.")
+
+
+def scaled(hparams: Mapping[str, Any], replicas: int) -> dict[str, Any]:
+    """Hyperparameters for so many replicas, each of which takes the batch that one device was set for.
+
+    The batch and the learning rate grow alike, and the rate rises over the first epochs to what it comes to (P. Goyal et al., "Accurate,
+    Large Minibatch SGD", arXiv:1706.02677; there for SGD, and a rule of thumb for others).
+
+    Args:
+        hparams: with `batch_size` and `learning_rate`.
+        replicas: how many.
+
+    Returns:
+        All of them, and `warm_up_from`, the share of the rate to begin with (progress.schedule).
+    """
+    return {
+        **hparams,
+        "batch_size": hparams["batch_size"] * replicas,
+        "learning_rate": hparams["learning_rate"] * replicas,
+        "warm_up_from": 1 / replicas,
+    }
 
 
 def check_one_device(name: str, what: str) -> None:
@@ -52,8 +136,14 @@ def check_one_device(name: str, what: str) -> None:
     Raises:
         ValueError: the strategy is of several devices.
     """
-    if name not in ("default", "one_device"):
-        raise ValueError(f"expected --strategy default or one_device for {what} on one device, received {name}.")
+    if name not in OF_ONE:
+        raise ValueError(f"expected --strategy {' or '.join(OF_ONE)} for {what} on one device, received {name}.")
+
+
+def is_chief() -> bool:
+    """Whether this process writes what was learned: the only one, or the first of a cluster's."""
+    found = cluster.from_environment()
+    return found is None or found.is_chief
 
 
 def share_of(batch: Any, size: int) -> Any:
@@ -83,6 +173,27 @@ def mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(list(devices))
 
 
+@functools.cache
+def multiworker() -> tf.distribute.Strategy:
+    """The strategy of TF_CONFIG's cluster, after all of its workers have met; one for the whole process, which joins it once.
+
+    Raises:
+        RuntimeError: TF_CONFIG names no cluster.
+        TimeoutError: a worker did not come.
+    """
+    import tensorflow as tf
+
+    found = cluster.from_environment()
+    if not found:
+        raise RuntimeError(
+            f"expected {cluster.VARIABLE} with a cluster of at least two workers, which Kubernetes' TFJob and Vertex AI set, found none. "
+            "On one machine, give --workers N."
+        )
+    cluster.meet(found)
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+@functools.cache
 def tpu_strategy(address: str) -> tf.distribute.Strategy:
     """The strategy of a TPU.
 
@@ -96,7 +207,7 @@ def tpu_strategy(address: str) -> tf.distribute.Strategy:
 
     if not address and not tf.config.list_physical_devices("TPU"):
         raise RuntimeError(
-            "expected a TPU (attached, or named by the TPU_NAME environment variable), found none. Use --strategy default or mirrored."
+            "expected a TPU (attached, or named by the TPU_NAME environment variable), found none. Use --strategy single or mirrored."
         )
     if address.startswith("grpc://"):
         # TensorFlow itself would wait for minutes.

@@ -149,13 +149,15 @@ def build_model(columns: Sequence[Column], hparams: Hparams, task: str, classes:
     x = hidden_layers(x, hparams)
     optimizer = keras.optimizers.Adam(hparams["learning_rate"])
     if task == REGRESSION:
-        output = in_unit(keras.layers.Dense(1, name="scaled_prediction")(x), hparams["label_scale"], hparams["label_offset"])
+        output = in_unit(
+            keras.layers.Dense(1, dtype="float32", name="scaled_prediction")(x), hparams["label_scale"], hparams["label_offset"]
+        )
         loss, metrics = scaled_squared_error(hparams["label_scale"]), [rmse(), keras.metrics.MeanAbsoluteError(name="mae")]
     elif task == BINARY:
-        output = keras.layers.Dense(1, activation="sigmoid", name="probability")(x)
+        output = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="probability")(x)
         loss, metrics = "binary_crossentropy", ["accuracy", keras.metrics.AUC(name="auc")]
     elif task == MULTICLASS:
-        output = keras.layers.Dense(classes, activation="softmax", name="probabilities")(x)
+        output = keras.layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
         loss, metrics = "sparse_categorical_crossentropy", ["accuracy"]
     else:
         raise ValueError(f"expected the task to be {REGRESSION}, {BINARY} or {MULTICLASS}, received {task!r}.")
@@ -214,10 +216,10 @@ def hidden_layers(x: keras.KerasTensor, hparams: Hparams) -> keras.KerasTensor:
 def in_unit(x: keras.KerasTensor, scale: float, offset: float) -> keras.KerasTensor:
     """x * scale + offset, as the layer "prediction", in two steps that half precision (at most 65,504) can hold."""
     unit = math.sqrt(max(abs(scale), abs(offset), 1.0))
-    x = keras.layers.Rescaling(scale / unit, offset / unit)(x)
+    x = keras.layers.Rescaling(scale / unit, offset / unit, dtype="float32")(x)
     # The bound is never met. It keeps TFLite from folding the unit into the weights of the layer before, which would not fit.
     x = keras.ops.maximum(x, -6e4)
-    return keras.layers.Rescaling(unit, name="prediction")(x)
+    return keras.layers.Rescaling(unit, dtype="float32", name="prediction")(x)
 
 
 def rmse() -> keras.metrics.Metric:

@@ -16,7 +16,7 @@ import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.utils import io_utils
 
-from trainer_modules.common import checkpoints, serving_transform, signatures
+from trainer_modules.common import checkpoints, precision, serving_transform, several_workers, signatures, workers
 from trainer_modules.common.input_data import (
     Rows,
     evaluation_batches,
@@ -27,7 +27,7 @@ from trainer_modules.common.input_data import (
     steps_per_execution,
 )
 from trainer_modules.common.progress import Progress, schedule
-from trainer_modules.common.strategies import make_strategy
+from trainer_modules.common.strategies import check_batch, is_chief, make_strategy, scaled
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -90,8 +90,9 @@ def run(
     training goes on from its last checkpoint.
 
     Args:
-        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed`, `strategy` and perhaps `task`, `class_names` and
-            `checkpoint` (a folder), and the best of a search, if there was one, replaces hyperparameters of the same name.
+        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed`, `strategy` and perhaps `workers`, `precision`, `scale_batch`,
+            `run_fn`, `task`, `class_names` and `checkpoint` (a folder), and the best of a search, if there was one, replaces
+            hyperparameters of the same name.
         build_model: makes the compiled model from hyperparameters.
         label: name of the label among the transformed features.
         initialise: gives a new model weights that it is to start from, e.g. of a file that the hyperparameters name.
@@ -101,10 +102,19 @@ def run(
         inputs: what the model is served with, where that is no feature of the examples that it learns from.
     """
     config = fn_args.custom_config
+    if workers.wanted(config):
+        workers.train(fn_args)
+        return
+    # Before all else: a worker joins the others while TensorFlow has done nothing yet.
+    distribution = make_strategy(config["strategy"])
+    chief, replicas = is_chief(), distribution.num_replicas_in_sync
     hparams = dict(config["hparams"]) | tuned_values(fn_args.hyperparameters)
+    if config.get("scale_batch"):
+        hparams = scaled(hparams, replicas)
+    precision.use(config.get("precision", "float32"))
     record = Path(fn_args.model_run_dir)
     record.mkdir(parents=True, exist_ok=True)
-    folders = Folders(checkpoint_of(config, hparams), record)
+    folders = Folders(checkpoint_of(config, hparams), record if chief else None)
     transform = tft.TFTransformOutput(fn_args.transform_output)
     train = load_rows(fn_args.train_files, transform, label, dtypes)
     validation = load_rows(fn_args.eval_files, transform, label, dtypes)
@@ -120,8 +130,11 @@ def run(
         folders=folders,
     )
 
+    if not chief:
+        return
+
     # The export is a copy in plain float32 variables, whatever strategy or precision trained them.
-    keras.config.set_dtype_policy("float32")
+    precision.use("float32")
     exported = build_model(hparams)
     exported.set_weights(model.get_weights())
     schema = io_utils.parse_pbtxt_file(fn_args.schema_path, schema_pb2.Schema())
@@ -130,13 +143,21 @@ def run(
         exported, serving, fn_args.serving_model_dir, config.get("class_names", ()), endpoints, config.get("task") == "regression"
     )
 
-    (record / "history.json").write_text(json.dumps(history | {"hparams": hparams, "parameters": model.count_params()}, indent=1))
     if inputs:
         features, examples = inputs.golden(GOLDEN_EXAMPLES, config["seed"])
     else:
         features = {name: column[:GOLDEN_EXAMPLES] for name, column in validation.features.items()}
         examples = list(read_examples(fn_args.eval_files, GOLDEN_EXAMPLES).as_numpy_iterator())
-    write_golden(model, Rows(features, tf.zeros(len(examples)), len(examples)), examples, record / "golden")
+    rows = Rows(features, tf.zeros(len(examples)), len(examples))
+    trained = answers(model, rows)
+    if config.get("precision", "float32") == "float32":
+        write_golden(trained, examples, record / "golden")
+    else:
+        golden = answers(exported, rows)
+        history["largest_difference_from_float32"] = precision.largest_difference(golden, trained)
+        write_golden(golden, examples, record / "golden")
+    notes = {"hparams": hparams, "parameters": model.count_params(), "precision": config.get("precision", "float32")}
+    (record / "history.json").write_text(json.dumps(history | notes, indent=1))
     checkpoints.clear(folders.checkpoint)
 
 
@@ -154,7 +175,7 @@ def fit(
     validation: Rows,
     *,
     seed: int,
-    strategy: str = "default",
+    strategy: str = "single",
     initialise: Initialise | None = None,
     folders: Folders = NOWHERE,
 ) -> tuple[keras.Model, History]:
@@ -209,13 +230,19 @@ def fit_model(
 
     Raises:
         FloatingPointError: a loss is no finite number.
+        ValueError: the replicas can't share a batch equally.
     """
     # Given a dict with more than its inputs, Keras would take them by position.
     train, validation = (dataclasses.replace(rows, features=signatures.select(model, rows.features)) for rows in (train, validation))
     epochs = hparams["epochs"]
     most_steps = hparams.get("steps_per_epoch", 0)
+    size = min(hparams["batch_size"], train.count)
+    check_batch(size, distribution.num_replicas_in_sync)
+    precision.check_outputs(model)
     with distribution.scope():
         model.optimizer.build(model.trainable_variables)
+    if isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
+        several_workers.prepare(model, distribution, train)
     progress = Progress(epochs, {"model": model.variables, "optimizer": model.optimizer.variables}, checkpoint)
     batches = shuffled_batches(train, hparams["batch_size"], seed, epochs, most_steps, first=progress.done)
     steps = steps_per_epoch(train, hparams["batch_size"], most_steps)
@@ -238,7 +265,7 @@ def fit_model(
         shuffle=False,  # the batches are; Keras would warn
         verbose=0,
     )
-    return progress.history(steps * min(hparams["batch_size"], train.count), distribution.num_replicas_in_sync)
+    return progress.history(steps * size, distribution.num_replicas_in_sync)
 
 
 def tuned_values(hyperparameters: Any) -> dict[str, Any]:
@@ -246,12 +273,17 @@ def tuned_values(hyperparameters: Any) -> dict[str, Any]:
     return dict(hyperparameters["values"]) if hyperparameters else {}
 
 
-def write_golden(model: keras.Model, rows: Rows, examples: Sequence[bytes], folder: Path) -> None:
+def answers(model: keras.Model, rows: Rows) -> dict[str, np.ndarray]:
+    """What a model in memory answers to rows, by output name."""
+    parts = [signatures.answers(model, features) for features, _ in evaluation_batches(rows)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def write_golden(outputs: Mapping[str, np.ndarray], examples: Sequence[bytes], folder: Path) -> None:
     """Records raw examples and the trained model's answers to them, made in memory.
 
     Args:
-        model: the trained model.
-        rows: the examples, transformed.
+        outputs: answers by name.
         examples: as many serialized tf.Examples.
         folder: gets `examples.tfrecord` and `outputs.npz` (float32 arrays by output name).
     """
@@ -259,6 +291,5 @@ def write_golden(model: keras.Model, rows: Rows, examples: Sequence[bytes], fold
     with tf.io.TFRecordWriter(str(folder / "examples.tfrecord")) as writer:
         for example in examples:
             writer.write(example)
-    answers = [signatures.answers(model, features) for features, _ in evaluation_batches(rows)]
-    outputs: dict[str, Any] = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
-    np.savez(folder / "outputs.npz", **outputs)
+    arrays: dict[str, Any] = dict(outputs)
+    np.savez(folder / "outputs.npz", **arrays)

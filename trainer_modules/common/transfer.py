@@ -31,7 +31,7 @@ def learn(
     validation: Rows,
     *,
     seed: int,
-    strategy: str = "default",
+    strategy: str = "single",
     initialise: training.Initialise | None = None,
     folders: training.Folders = training.NOWHERE,
     memory: Memory | None = None,

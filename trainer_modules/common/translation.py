@@ -44,7 +44,7 @@ def translator(size: int, filters: int, depth: int, name: str) -> keras.Model:
     x = keras.layers.Concatenate()([keras.layers.UpSampling2D()(x), passed[0]])
     x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
     x = keras.layers.ReLU()(keras.layers.GroupNormalization(GROUPS)(x))
-    return keras.Model(image, keras.layers.Conv2D(3, 3, padding="same", activation="sigmoid")(x), name=name)
+    return keras.Model(image, keras.layers.Conv2D(3, 3, padding="same", activation="sigmoid", dtype="float32")(x), name=name)
 
 
 def patch_discriminator(size: int, filters: int) -> keras.Model:
@@ -63,7 +63,7 @@ def patch_discriminator(size: int, filters: int) -> keras.Model:
     for level, stride in enumerate(strides):
         x = keras.layers.Conv2D(filters * 2**level, 4, strides=stride, padding="same", use_bias=level == 0)(x)
         x = keras.layers.LeakyReLU(0.2)(x if level == 0 else keras.layers.GroupNormalization(GROUPS)(x))
-    return keras.Model(image, keras.layers.Conv2D(1, 4, padding="same")(x))
+    return keras.Model(image, keras.layers.Conv2D(1, 4, padding="same", dtype="float32")(x))
 
 
 def apart(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:

@@ -14,8 +14,10 @@ import keras
 import keras_tuner
 import tensorflow_transform as tft
 
+from trainer_modules.common import precision
 from trainer_modules.common.input_data import Rows, load_rows
 from trainer_modules.common.oracle import Oracle
+from trainer_modules.common.strategies import make_strategy, scaled
 from trainer_modules.common.training import BuildModel, Fit, Initialise, fit
 
 if TYPE_CHECKING:
@@ -124,7 +126,8 @@ def search(
 
     Args:
         fn_args: of TFX's Tuner; custom_config holds `hparams` (the values that are not searched, and the first trial's), `seed`,
-            `strategy`, `trials` (at most so many) and `time_limit` (seconds after which none begins; 0 for no limit).
+            `strategy`, perhaps `precision` and `scale_batch` (as training.run takes them), `trials` (at most so many) and `time_limit`
+            (seconds after which none begins; 0 for no limit).
         build_model: makes the compiled model from hyperparameters.
         search_space: registers the searched hyperparameters and returns a trial's values.
         label: name of the label among the transformed features.
@@ -142,6 +145,8 @@ def search(
     from tfx.components.tuner.component import TunerFnResult
 
     config = fn_args.custom_config
+    replicas = make_strategy(config["strategy"]).num_replicas_in_sync if config.get("scale_batch") else 1
+    precision.use(config.get("precision", "float32"))
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     train = load_rows(fn_args.train_files, transform, label, dtypes)
     validation = load_rows(fn_args.eval_files, transform, label, dtypes)
@@ -150,7 +155,8 @@ def search(
 
     def values(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         chosen = {FEATURES: hp.Choice(FEATURES, lists)} if len(lists) > 1 else {}
-        return dict(config["hparams"]) | search_space(hp) | chosen
+        found = dict(config["hparams"]) | search_space(hp) | chosen
+        return scaled(found, replicas) if config.get("scale_batch") else found
 
     def train_trial(hp: keras_tuner.HyperParameters) -> dict[str, list[float]]:
         _, history = (learn or fit)(

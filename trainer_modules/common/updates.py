@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.common.strategies import share_of
+from trainer_modules.common.strategies import check_batch, share_of
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -44,8 +44,7 @@ def distributed(
 
     def call(batch: Mapping[str, np.ndarray]) -> tf.Tensor:
         size = len(next(iter(batch.values())))
-        if size % replicas:
-            raise ValueError(f"expected a batch_size that {replicas} replicas can share, received {size}. Choose a multiple.")
+        check_batch(size, replicas)
         return update({name: tf.constant(values) for name, values in batch.items()})
 
     return call

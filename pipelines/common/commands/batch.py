@@ -6,9 +6,21 @@ from pathlib import Path
 
 import click
 
-from pipelines.common.commands.options import Command, debug_option, is_debug, json_option, model_argument, print_json, root_option
+from pipelines.common.commands.options import (
+    Command,
+    beam_option,
+    beam_options_option,
+    debug_option,
+    is_debug,
+    json_option,
+    model_argument,
+    print_json,
+    root_option,
+)
 from pipelines.common.config import ModelConfig
 from pipelines.common.data import cannot_write
+from pipelines.common.engines.checks import checked, chosen
+from pipelines.common.engines.options import beam_args
 from pipelines.common.errors import UsageError
 from pipelines.common.labels import chosen_version
 from pipelines.common.layout import serving_dir
@@ -25,11 +37,23 @@ EXAMPLES = ("darsena batch {model} rows.csv answers.csv", "darsena batch {model}
 @click.option("--label", default="", metavar="NAME", help="The version with this label instead.")
 @click.option("--key", default="", metavar="COLUMN", help="Names a row in OUTPUT; its number by default.")
 @click.option("--part", "size", type=click.IntRange(1), default=10_000, show_default=True, metavar="ROWS", help="Rows at a time.")
+@beam_option
+@beam_options_option
 @root_option
 @json_option
 @debug_option
 def command(
-    model: ModelConfig, rows: Path, output: Path, version: int | None, label: str, key: str, size: int, root: Path, as_json: bool
+    model: ModelConfig,
+    rows: Path,
+    output: Path,
+    version: int | None,
+    label: str,
+    key: str,
+    size: int,
+    root: Path,
+    beam: str,
+    beam_options: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Answer a file of rows: .csv, .jsonl, .tfrecord or .parquet, in and out.
 
@@ -40,16 +64,16 @@ def command(
         raise UsageError(f"expected no file at {output}, there is one. Move it away, or name another OUTPUT.")
     if not output.absolute().parent.is_dir():
         raise UsageError(f"expected a folder {output.absolute().parent} for {output.name}, there is none. Make it first.")
+    engine = checked(chosen(beam, beam_options), root)
     folder = serving_dir(root, model.name) / str(chosen_version(root, model.name, version, label))
     with quiet(None if is_debug() else log_file(root, f"batch-{model.name}")) as (out, _):
         from pipelines.common.batches.reading import kind_of
         from pipelines.common.batches.running import answer_file
-        from pipelines.common.graph import BEAM_ARGS
 
         for path in (rows, output):
             kind_of(path)
         try:
-            found = answer_file(model, folder, rows, output, key=key, size=size, beam_args=BEAM_ARGS)
+            found = answer_file(model, folder, rows, output, key=key, size=size, beam_args=beam_args(engine))
         except OSError as error:
             raise cannot_write(output.absolute().parent, error) from error
         told = {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from pipelines.common.config import ModelConfig
+from pipelines.common.engines.options import ENGINES
 from pipelines.common.layout import load_model, model_names
 
 if TYPE_CHECKING:
@@ -73,6 +74,12 @@ root_option = click.option(
     callback=absolute,
     metavar="DIR",
     help="Folder with everything runs leave behind.  [default: ./darsena_root]",
+)
+beam_option = click.option(
+    "--beam", type=click.Choice(list(ENGINES)), default="direct", show_default=True, help="The engine of the data work."
+)
+beam_options_option = click.option(
+    "--beam-option", "beam_options", multiple=True, metavar="NAME=VALUE", help="Of the engine (repeatable; see docs/engines.md)."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 

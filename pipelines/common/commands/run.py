@@ -11,12 +11,24 @@ from typing import Any, TextIO
 import click
 
 from components.imports import uncollected
-from pipelines.common.commands.options import Command, console, debug_option, is_debug, json_option, model_argument, print_json, root_option
-from pipelines.common.config import ModelConfig, RunConfig
+from pipelines.common.commands.options import (
+    Command,
+    beam_option,
+    beam_options_option,
+    console,
+    debug_option,
+    is_debug,
+    json_option,
+    model_argument,
+    print_json,
+    root_option,
+)
+from pipelines.common.config import Data, ModelConfig, RunConfig
+from pipelines.common.engines import checks
 from pipelines.common.errors import ExitCode, UsageError
 from pipelines.common.layout import load_model, model_names, runs_dir
 from pipelines.common.quiet import log_file, quiet
-from trainer_modules.common.strategies import NAMES
+from trainer_modules.common.strategies import NAMES, PRECISIONS
 
 
 class RunCommand(Command):
@@ -75,7 +87,14 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Embedded sample, full data, or your own.")
 @root_option
 @click.option("--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True, help="Who runs the components.")
-@click.option("--strategy", type=click.Choice(NAMES), default="default", show_default=True, help="How training is distributed.")
+@beam_option
+@beam_options_option
+@click.option("--strategy", type=click.Choice(NAMES), default="auto", show_default=True, help="How training is distributed.")
+@click.option("--workers", type=click.IntRange(min=2), metavar="N", help="Processes of --strategy multiworker.")
+@click.option(
+    "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
+)
+@click.option("--scale-batch", is_flag=True, help="Batch and learning rate times the number of replicas.")
 @click.option("--preset", default="", metavar="NAME", help="A variant of the model (see `run MODEL --help`).")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable; see `run MODEL --help`).")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
@@ -94,6 +113,9 @@ def command(
     epochs: int | None,
     preset: str,
     no_cache: bool,
+    workers: int | None,
+    beam: str,
+    beam_options: tuple[str, ...],
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -103,16 +125,12 @@ def command(
     """
     if not options["tune"]:
         refuse_without_tune(click.get_current_context())
-    chosen = model.with_preset(preset)
-    hparams = chosen.with_overrides(overrides(settings, epochs))
-    from pipelines.common.data import resolve_data
-
-    found = resolve_data(chosen.data, data, root)
-    if model.prepare:
-        hparams, found = model.prepare(hparams, found)
-    if hparams.get("classes") == 0:
-        hparams["classes"] = len(found.class_names)
-    run = RunConfig(root=root, data=found, hparams=hparams, preset=preset, cache=not no_cache, **options)
+    elif options["strategy"] == "multiworker":
+        raise UsageError("expected another --strategy than multiworker with --tune, whose trials train in one process. Tune first.")
+    engine = checks.checked(checks.chosen(beam, beam_options), root)
+    hparams, found = resolved(model, preset, overrides(settings, epochs), data, root)
+    kept: dict[str, Any] = {"preset": preset, "engine": engine, "workers": workers or 0, "cache": not no_cache}
+    run = RunConfig(root=root, data=found, hparams=hparams, **kept, **options)
     log = None if is_debug() else log_file(root, f"run-{model.name}")
     with quiet(log) as (out, err):
         record = run_pipeline(model, run, err if as_json else out, checked=bool(settings))
@@ -125,6 +143,28 @@ def command(
         where = f" Log: {log}" if log else ""
         click.echo(f"darsena: {record['verdict']}: {record['reason'].rstrip('.')}.{where}", err=True)
     return int(record["exit_code"])
+
+
+def resolved(model: ModelConfig, preset: str, settings: Mapping[str, str], data: str, root: Path) -> tuple[dict[str, Any], Data]:
+    """Hyperparameters and data of a run, both as they are to be.
+
+    Args:
+        model: what to make.
+        preset: name of a variant; empty for none.
+        settings: hyperparameters as typed, by name.
+        data: "sample", "full" or a path.
+        root: of the runs.
+    """
+    chosen = model.with_preset(preset)
+    hparams = chosen.with_overrides(settings)
+    from pipelines.common.data import resolve_data
+
+    found = resolve_data(chosen.data, data, root)
+    if model.prepare:
+        hparams, found = model.prepare(hparams, found)
+    if hparams.get("classes") == 0:
+        hparams["classes"] = len(found.class_names)
+    return hparams, found
 
 
 def refuse_without_tune(context: click.Context) -> None:
@@ -179,11 +219,26 @@ def run_pipeline(model: ModelConfig, run: RunConfig, terminal: TextIO, *, checke
         from pipelines.common import graph, runs
         from reporting import terminal as view
 
+        check_devices(run)
         if checked:
             check_hparams(model, run.hparams)
     record = runs.execute(model, run, lambda nodes: view.Progress(nodes, graph.DESCRIPTIONS, screen))
     screen.print(view.summary(record))
     return record
+
+
+def check_devices(run: RunConfig) -> None:
+    """Asks for the devices once, so that what is missing is told before the data is read.
+
+    Raises:
+        UsageError: the strategy can't be had, or a batch can't be shared.
+    """
+    from trainer_modules.common import strategies
+
+    try:
+        strategies.check(run.strategy, run.workers, None if run.scale_batch else run.hparams.get("batch_size"))
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(str(error)) from error
 
 
 def check_hparams(model: ModelConfig, hparams: Mapping[str, Any]) -> None:

@@ -1,0 +1,191 @@
+"""`darsena compile MODEL --target vertex|kubeflow`: the pipeline as a file that the target runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.common.commands.options import Command, debug_option, is_debug, json_option, model_argument, print_json, root_option
+from pipelines.common.commands.run import overrides, resolved
+from pipelines.common.config import Baseline, ModelConfig, RunConfig
+from pipelines.common.data import cannot_write
+from pipelines.common.errors import UsageError
+from pipelines.common.quiet import NOWHERE, quiet
+from pipelines.common.remote.places import uri_of
+from pipelines.common.remote.target import KUBEFLOW, TARGETS, Remote, Resources, default_root, gigabytes
+from trainer_modules.common.strategies import PRECISIONS
+
+# As multiworker is a training of several machines, which a job of its own starts (docs/cloud.md).
+STRATEGIES = ("auto", "single", "mirrored", "tpu")
+
+EXAMPLES = (
+    "darsena compile {model} --target vertex --pipeline-root gs://bucket/darsena --image IMAGE -o job.json",
+    "darsena compile {model} --target kubeflow --pipeline-root minio://mlpipeline/darsena --image IMAGE --volume darsena -o pipeline.yaml",
+)
+
+
+@click.command("compile", cls=Command, examples=EXAMPLES)
+@model_argument
+@click.option("--target", type=click.Choice(TARGETS), required=True, help="Who runs it.")
+@click.option("--pipeline-root", required=True, metavar="URI", help="For artifacts: gs://…, with Kubeflow s3://… or minio://… too.")
+@click.option("--image", required=True, metavar="IMAGE", help="Container image of the nodes (kubeflow/Dockerfile makes it).")
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: standard output.")
+@click.option(
+    "--remote-root", type=click.Path(path_type=Path), metavar="DIR", help="Root as nodes see it.  [default: the bucket, or the volume]"
+)
+@click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Here: what its files and classes are.")
+@click.option(
+    "--data-at", type=click.Path(path_type=Path), metavar="DIR", help="The same data as nodes see it.  [default: <remote root>/data/…]"
+)
+@click.option("--preset", default="", metavar="NAME", help="A variant of the model.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable).")
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
+@click.option("--strategy", type=click.Choice(STRATEGIES), default="auto", show_default=True, help="How training is distributed.")
+@click.option(
+    "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
+)
+@click.option("--scale-batch", is_flag=True, help="Batch and learning rate times the number of replicas.")
+@click.option("--tune", is_flag=True, help="Search hyperparameters first.")
+@click.option("--trials", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="At most so many trials of a search.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=42, show_default=True, metavar="N", help="Of all random choices.")
+@click.option(
+    "--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE", help="darsena.json of what is served."
+)
+@click.option("--cpu", multiple=True, metavar="NODE=CORES", help="Of a node (repeatable).")
+@click.option("--memory", multiple=True, metavar="NODE=16G", help="Of a node (repeatable).")
+@click.option("--accelerator", multiple=True, metavar="NODE=KIND[:N]", help="Of a node (repeatable), by the target's name.")
+@click.option("--image-of", multiple=True, metavar="NODE=IMAGE", help="Of a node (repeatable).")
+@click.option("--volume", default="", metavar="CLAIM", help="With Kubeflow: a PersistentVolumeClaim for the remote root.")
+@click.option("--notify", default="", metavar="URL", help="A webhook that is told how a run ended.")
+@click.option("--no-cache", is_flag=True, help="Answer no node from an earlier run.")
+@root_option
+@json_option
+@debug_option
+def command(
+    model: ModelConfig,
+    target: str,
+    pipeline_root: str,
+    image: str,
+    out: Path | None,
+    remote_root: Path | None,
+    data: str,
+    data_at: Path | None,
+    preset: str,
+    settings: tuple[str, ...],
+    epochs: int | None,
+    baseline: Path | None,
+    cpu: tuple[str, ...],
+    memory: tuple[str, ...],
+    accelerator: tuple[str, ...],
+    image_of: tuple[str, ...],
+    volume: str,
+    notify: str,
+    no_cache: bool,
+    root: Path,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write the pipeline for Vertex AI (a job as JSON) or Kubeflow Pipelines (YAML), with no network.
+
+    The same arguments make the same file. Its runtime parameters are `data` and `serving_dir`.
+    """
+    remote = Remote(
+        target,
+        pipeline_root.rstrip("/"),
+        image,
+        images=dict(pairs("--image-of", image_of, str)),
+        resources=resources(cpu, memory, accelerator),
+        volume=volume,
+        mount=str(remote_root or default_root(target, pipeline_root)),
+        webhook=notify,
+        cache=not no_cache,
+    )
+    remote.check()
+    hparams, found = resolved(model, preset, overrides(settings, epochs), data, root)
+    place = remote_root or default_root(target, pipeline_root)
+    at = data_at or place / "data" / found.path.name
+    with quiet(None if is_debug() else NOWHERE):
+        from pipelines.common.fingerprint import data_fingerprint
+        from pipelines.common.remote.compiling import compile_job, written
+
+        run = RunConfig(
+            root=place,
+            data=dataclasses.replace(found, path=at, version=data_fingerprint(found)),
+            hparams=hparams,
+            preset=preset,
+            cache=not no_cache,
+            baseline=read_baseline(baseline) if baseline else None,
+            **options,
+        )
+        job = compile_job(model, run, remote)
+    text = written(job, target)
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    nodes = sorted(job["pipelineSpec"]["components"])
+    if as_json:
+        print_json(
+            {"file": str(out), "target": target, "nodes": nodes, "data": str(at), "parameters": job["runtimeConfig"]["parameterValues"]}
+        )
+        return
+    click.echo(f"wrote  {out}, {len(nodes)} nodes, for {'Kubeflow Pipelines' if target == KUBEFLOW else 'Vertex AI'}")
+    click.echo(f"data   {found.path} is to be at {at}")
+
+
+def pairs(option: str, given: Iterable[str], convert: Callable[[str], Any]) -> Iterable[tuple[str, Any]]:
+    """NODE=VALUE as pairs.
+
+    Raises:
+        UsageError: one is none, or its value is not what the option takes.
+    """
+    for each in given:
+        node, equals, value = each.partition("=")
+        try:
+            if not (node and equals and value):
+                raise ValueError("it has no NODE=VALUE")
+            yield node, convert(value)
+        except ValueError as error:
+            raise UsageError(f"expected {option} NODE=VALUE, received {each!r}: {error}.") from error
+
+
+def resources(cpu: Iterable[str], memory: Iterable[str], accelerator: Iterable[str]) -> dict[str, Resources]:
+    """What nodes get, from what was typed."""
+    found: dict[str, Resources] = {}
+    for option, given, convert, name in (("--cpu", cpu, float, "cpu"), ("--memory", memory, gigabytes, "memory")):
+        for node, value in pairs(option, given, convert):
+            found[node] = dataclasses.replace(found.get(node, Resources()), **{name: value})
+    for node, (kind, count) in pairs("--accelerator", accelerator, kind_and_count):
+        found[node] = dataclasses.replace(found.get(node, Resources()), accelerator=kind, count=count)
+    return found
+
+
+def kind_and_count(text: str) -> tuple[str, int]:
+    """An accelerator's name and how many, from KIND or KIND:N."""
+    kind, _, count = text.partition(":")
+    if int(count or 1) < 1:
+        raise ValueError("there is to be at least one")
+    return kind, int(count or 1)
+
+
+def read_baseline(file: Path) -> Baseline:
+    """The served model that a run's candidate is compared with, from what was pushed with it.
+
+    Raises:
+        UsageError: the file is no darsena.json.
+    """
+    try:
+        lineage = json.loads(file.read_text())
+        return Baseline(lineage["version"], uri_of(lineage["model_uri"]), lineage["lineage"]["recipe"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"expected --baseline to be the darsena.json in assets.extra/ of a pushed version, could not read {file} ({error})."
+        ) from error

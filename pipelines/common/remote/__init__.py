@@ -1,0 +1,1 @@
+"""The same pipelines on Kubeflow Pipelines and Vertex AI."""

@@ -1,0 +1,1 @@
+"""Tests of pipelines that are compiled for Kubeflow Pipelines and Vertex AI."""
