@@ -9,7 +9,7 @@ UV := .build/bootstrap/bin/uv
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --python-platform x86_64-manylinux_2_40 \
 	--custom-compile-command 'make lock'
 
-.PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite flink-up flink-down lint lock clean
+.PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite bench-scale flink-up flink-down lint lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench-tuning: setup  ## What a search gains over the defaults (about an hour; re
 
 bench-tflite: setup  ## TFLite of every model: formats, operations, sizes, latencies (half an hour; resumes)
 	$(BIN)/python -m benchmarks.tflite --write docs/tflite.md
+
+bench-scale: setup  ## Training over devices and processes, and how the cost of a run grows with its data
+	$(BIN)/python -m benchmarks.scaling --write docs/scaling.md
 
 flink-up: setup  ## A Flink cluster on this machine, for --beam flink
 	@$(BIN)/darsena flink up

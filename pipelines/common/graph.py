@@ -40,7 +40,6 @@ from components.tuner.component import Tuner
 from pipelines.common.config import OWN, ModelConfig, RunConfig
 from pipelines.common.datasets.episodes import span_pattern
 from pipelines.common.engines.options import beam_args
-from pipelines.common.engines.placement import engine_of
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
 from pipelines.common.layout import artifacts_dir, checkpoint_dir, metadata_path, serving_dir
@@ -260,7 +259,7 @@ def assemble(model: ModelConfig, run: RunConfig, nodes: Sequence[BaseNode]) -> P
     store = metadata_path(run.root, model.name)
     for node in nodes:
         if isinstance(node, BaseBeamComponent):
-            node.with_beam_pipeline_args(beam_args(engine_of(node.id, run.engine)))
+            node.with_beam_pipeline_args(beam_args(run.engine))
     return Pipeline(
         pipeline_name=model.name,
         pipeline_root=str(artifacts_dir(run.root, model.name)),

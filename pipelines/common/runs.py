@@ -13,7 +13,7 @@ import platform
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +22,6 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipelines.common import fingerprint, recipe, runners, verdicts
 from pipelines.common.config import ModelConfig, RunConfig
-from pipelines.common.engines import placement
 from pipelines.common.errors import DarsenaError, ExitCode
 from pipelines.common.layout import artifacts_dir, metadata_path, runs_dir
 from pipelines.common.metadata_store import MetadataStore, NodeOutcome
@@ -52,11 +51,9 @@ class RunObserver:
         pipeline: name of the pipeline.
         store: to ask whether a node was cached.
         progress: the display.
-        notes: what the display adds to a node, by the node's id.
     """
 
-    def __init__(self, pipeline: str, store: MetadataStore, progress: Progress, notes: Mapping[str, str]):
-        self.notes = notes
+    def __init__(self, pipeline: str, store: MetadataStore, progress: Progress):
         self.after = store.last_execution()
         self.seconds: dict[str, float] = {}
         self.error: tuple[str, Exception] | None = None
@@ -79,7 +76,7 @@ class RunObserver:
         with self._lock:
             self.seconds[node_id] = time.perf_counter() - started
             state = self._store.outcomes(self._pipeline, [node_id], self.after)[node_id].state
-        self._progress.finished(node_id, state, self.seconds[node_id], self.notes.get(node_id, ""))
+        self._progress.finished(node_id, state, self.seconds[node_id])
 
 
 def graph_of(ir: pipeline_pb2.Pipeline) -> Graph:
@@ -116,7 +113,7 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
         folder = new_folder(runs_dir(run.root, model.name), started)
         record = describe(model, run, started, folder.name)
         with show(graph_of(ir)) as progress:
-            observer = RunObserver(model.name, store, progress, placement.notes([node_id for node_id, _ in graph_of(ir)], run.engine))
+            observer = RunObserver(model.name, store, progress)
             record["nodes"] = node_records(ir, observer, {})
             write_record(folder, record)
             try:
@@ -203,7 +200,7 @@ def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run
             "data_note": run.data.note,
             "data_fingerprint": fingerprint.data_fingerprint(run.data),
             "runner": run.runner,
-            "beam": placement.described(run.engine),
+            "beam": run.engine.described,
             "strategy": run.strategy,
             "workers": run.workers,
             "precision": run.precision,
@@ -242,7 +239,6 @@ def node_records(ir: pipeline_pb2.Pipeline, observer: RunObserver, outcomes: dic
                 "state": "failed" if error is not None else outcome.state if outcome else "skipped" if failed else "pending",
                 "seconds": round(observer.seconds[node_id], 3) if node_id in observer.seconds else None,
                 "error": error,
-                "note": observer.notes.get(node_id, ""),
                 "outputs": outcome.outputs if outcome else {},
             }
         )

@@ -5,7 +5,7 @@ import socket
 import pytest
 from apache_beam.options import pipeline_options as beam
 
-from pipelines.common.engines import checks, cluster, placement
+from pipelines.common.engines import checks, cluster
 from pipelines.common.engines.options import ENGINES, Engine, beam_args
 from pipelines.common.errors import UsageError
 
@@ -149,14 +149,9 @@ def test_the_cluster_under_the_root_is_taken_unless_a_part_that_is_needed_has_en
             assert checks.checked(Engine("flink"), tmp_path).job_endpoint == "127.0.0.1:2"
 
 
-def test_a_node_that_an_engine_cannot_run_is_on_the_direct_runner_and_says_so(monkeypatch):
-    monkeypatch.setattr(placement, "UNABLE", {"flink": {"Evaluator": "it fails"}})
-    flink = Engine("flink", job_endpoint="127.0.0.1:1")
-    assert placement.engine_of("Evaluator", flink) == Engine()
-    assert placement.engine_of("Transform", flink) == flink
-    assert placement.engine_of("Evaluator", Engine("spark")) == Engine("spark")
-    assert placement.notes(["Transform", "Evaluator"], flink) == {"Evaluator": "on the direct runner: it fails"}
-    assert placement.described(flink) == {"engine": "flink", "job_endpoint": "127.0.0.1:1"}
+def test_an_engine_is_recorded_with_what_was_set():
+    assert Engine("flink", job_endpoint="127.0.0.1:1").described == {"engine": "flink", "job_endpoint": "127.0.0.1:1"}
+    assert Engine().described == {"engine": "direct"}
 
 
 def test_every_field_of_an_engine_is_taken_by_one():

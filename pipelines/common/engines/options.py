@@ -53,6 +53,11 @@ class Engine:
     max_workers: int = 0
     machine_type: str = ""
 
+    @property
+    def described(self) -> dict[str, str | int]:
+        """As run.json has it: its name, and the settings that were made."""
+        return {"engine": self.name} | {name: value for name, value in dataclasses.asdict(self).items() if value and name != "name"}
+
 
 DIRECT = Engine()
 
