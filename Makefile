@@ -9,6 +9,9 @@ UV := .build/bootstrap/bin/uv
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --python-platform x86_64-manylinux_2_40 \
 	--custom-compile-command 'make lock'
 
+# What the container image has: all but the development packages, in the versions of requirements.lock.
+RUNTIME := sed '/^\# Development/,$$d' requirements.in
+
 .PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite bench-scale flink-up flink-down lint lock clean
 
 help:  ## This list
@@ -61,6 +64,8 @@ lint: setup  ## Ruff and mypy
 lock: setup  ## Resolve requirements*.in into the lock files
 	$(COMPILE) requirements.in --output-file requirements.lock
 	$(COMPILE) requirements-bootstrap.in --output-file requirements-bootstrap.lock
+	$(RUNTIME) | $(COMPILE) --constraint requirements.lock - --output-file kubeflow/requirements-cpu.lock
+	($(RUNTIME); echo 'tensorflow[and-cuda]') | $(COMPILE) --constraint requirements.lock - --output-file kubeflow/requirements-gpu.lock
 	$(COMPILE) pipelines/common/tfjs/runtime/converter.in --output-file pipelines/common/tfjs/runtime/converter.lock
 	$(COMPILE) benchmarks/serving/peers/kserve.in --output-file benchmarks/serving/peers/kserve.lock
 	$(COMPILE) benchmarks/serving/peers/mlserver.in --output-file benchmarks/serving/peers/mlserver.lock

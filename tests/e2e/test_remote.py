@@ -15,7 +15,7 @@ import pytest
 from pipelines.common.fingerprint import REPOSITORY
 from tests.trainer_modules.given import variables
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 MODEL = "mnist_softmax"
 ROOTS = {"vertex": "gs://bucket/darsena/pipelines", "kubeflow": "minio://mlpipeline/v2/artifacts"}
