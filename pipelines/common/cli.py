@@ -15,8 +15,8 @@ import click
 
 from components.errors import DataRejected
 from pipelines.common.commands.options import debug_option
-from pipelines.common.config import suggestion
 from pipelines.common.errors import INTERRUPTED, DarsenaError, ExitCode, UsageError
+from pipelines.common.hyperparameters import suggestion
 
 COMMANDS = (
     "list",

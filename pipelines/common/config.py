@@ -6,8 +6,6 @@ Nothing here imports TensorFlow, so that listing and explaining models stays ins
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,21 +14,7 @@ from typing import Any
 from pipelines.common.datasets.definition import DataSet
 from pipelines.common.engines.options import DIRECT, Engine
 from pipelines.common.errors import UsageError
-
-# What hyperparameters of these names may be; others may be any number that is not negative.
-LIMITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "dropout": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
-    "epochs": (lambda value: value >= 1, "at least 1"),
-    "batch_size": (lambda value: value >= 1, "at least 1"),
-    "learning_rate": (lambda value: value > 0, "above 0"),
-    "schedule": (lambda value: value in ("constant", "cosine"), "constant or cosine"),
-}
-
-
-def suggestion(name: str, known: list[str]) -> str:
-    """The end of an "unknown name" message: the closest known name, or all of them."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(known))}."
+from pipelines.common.hyperparameters import overridden, suggestion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,21 +193,7 @@ class ModelConfig:
         Raises:
             UsageError: a name is unknown, or a value is not of the default's type or out of bounds.
         """
-        merged = dict(self.hparams)
-        for name, text in overrides.items():
-            if name not in merged:
-                raise UsageError(f"{self.name} has no hyperparameter {name!r}. {suggestion(name, list(merged))}")
-            kind = type(merged[name])
-            try:
-                merged[name] = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
-                if kind is float and not math.isfinite(merged[name]):
-                    raise ValueError(text)
-            except (ValueError, KeyError):
-                raise UsageError(f"expected {name} to be of type {kind.__name__} (default {merged[name]}), received {text!r}.") from None
-            holds, bounds = LIMITS.get(name, (lambda value: isinstance(value, str) or value >= 0, "at least 0"))
-            if not holds(merged[name]):
-                raise UsageError(f"expected {name} to be {bounds}, received {text!r}.")
-        return merged
+        return overridden(self.name, self.hparams, overrides)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,7 +244,7 @@ class RunConfig:
         runner: "local" (one component after the other) or "beam" (TFX's Beam orchestrator).
         engine: what the components' data work runs on, checked.
         strategy: name of the tf.distribute strategy, see trainer_modules/common/strategies.py.
-        workers: processes that train together under "multiworker"; 0 for none.
+        workers, tf_job: processes that train together under "multiworker" (0 for none), and the manifest of those in a cluster.
         precision, scale_batch: see trainer_modules/common/precision.py, and `strategies.scaled`.
         preset: name of the model's preset; its hyperparameters are in `hparams` already.
         tune, trials, time_limit: whether to search first, with at most how many trials, and for how many seconds (0 for no limit).
@@ -290,6 +260,7 @@ class RunConfig:
     engine: Engine = DIRECT
     strategy: str = "auto"
     workers: int = 0
+    tf_job: str = ""
     precision: str = "float32"
     scale_batch: bool = False
     preset: str = ""

@@ -105,6 +105,7 @@ def train(
         "run_fn": f"{model.trainer_module}.run_fn",
         "strategy": run.strategy,
         "workers": run.workers,
+        "tf_job": run.tf_job,
         "precision": run.precision,
         "scale_batch": run.scale_batch,
         "task": model.task,

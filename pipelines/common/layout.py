@@ -8,8 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pipelines.common.config import ModelConfig, suggestion
+from pipelines.common.config import ModelConfig
 from pipelines.common.errors import UsageError
+from pipelines.common.hyperparameters import suggestion
 
 
 def model_names() -> list[str]:

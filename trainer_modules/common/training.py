@@ -16,7 +16,7 @@ import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.utils import io_utils
 
-from trainer_modules.common import checkpoints, precision, serving_transform, several_workers, signatures, workers
+from trainer_modules.common import checkpoints, precision, serving_transform, several_workers, signatures, tf_job, workers
 from trainer_modules.common.input_data import (
     Rows,
     evaluation_batches,
@@ -90,9 +90,9 @@ def run(
     training goes on from its last checkpoint.
 
     Args:
-        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed`, `strategy` and perhaps `workers`, `precision`, `scale_batch`,
-            `run_fn`, `task`, `class_names` and `checkpoint` (a folder), and the best of a search, if there was one, replaces
-            hyperparameters of the same name.
+        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed`, `strategy` and perhaps `workers`, `tf_job`, `precision`,
+            `scale_batch`, `run_fn`, `task`, `class_names` and `checkpoint` (a folder), and the best of a search, if there was one,
+            replaces hyperparameters of the same name.
         build_model: makes the compiled model from hyperparameters.
         label: name of the label among the transformed features.
         initialise: gives a new model weights that it is to start from, e.g. of a file that the hyperparameters name.
@@ -103,7 +103,7 @@ def run(
     """
     config = fn_args.custom_config
     if workers.wanted(config):
-        workers.train(fn_args)
+        (tf_job if config.get("tf_job") else workers).train(fn_args)
         return
     # Before all else: a worker joins the others while TensorFlow has done nothing yet.
     distribution = make_strategy(config["strategy"])

@@ -40,7 +40,7 @@ TAKEN = (
 )
 RESTARTS = 3
 # A worker that ends with this has lost the others, or was taken away: all start again. With any other it has an error of its own.
-LOST = 75  # EX_TEMPFAIL of sysexits.h
+LOST = 138  # what Kubeflow's training operator takes as worth another try
 
 
 def wanted(config: Mapping[str, Any]) -> bool:

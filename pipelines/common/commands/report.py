@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from pipelines.common.commands.options import Command, debug_option, json_option, model_argument, print_json, root_option
-from pipelines.common.config import ModelConfig, suggestion
+from pipelines.common.config import ModelConfig
 from pipelines.common.errors import DarsenaError, UsageError
 from pipelines.common.history import run_records
+from pipelines.common.hyperparameters import suggestion
 from pipelines.common.layout import runs_dir
 
 

@@ -79,6 +79,17 @@ class Duration(click.ParamType):
         return seconds
 
 
+class Manifest(click.Path):
+    """An existing file, as its absolute path."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The path; empty for none."""
+        return str(Path(str(super().convert(value, param, ctx))).absolute()) if value else ""
+
+
 EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10", "darsena run {model} --help")
 
 
@@ -91,6 +102,7 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @beam_options_option
 @click.option("--strategy", type=click.Choice(NAMES), default="auto", show_default=True, help="How training is distributed.")
 @click.option("--workers", type=click.IntRange(min=2), metavar="N", help="Processes of --strategy multiworker.")
+@click.option("--tf-job", default="", type=Manifest(), metavar="FILE", help="Have them in Kubernetes, by this manifest.")
 @click.option(
     "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
 )
@@ -236,6 +248,8 @@ def check_devices(run: RunConfig) -> None:
     from trainer_modules.common import strategies
 
     try:
+        if run.tf_job and run.strategy != "multiworker":
+            raise ValueError(f"expected --tf-job with --strategy multiworker, received {run.strategy}.")
         strategies.check(run.strategy, run.workers, None if run.scale_batch else run.hparams.get("batch_size"))
     except (ValueError, RuntimeError) as error:
         raise UsageError(str(error)) from error

@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.common.config import suggestion
 from pipelines.common.engines import cluster
 from pipelines.common.engines.options import ENGINES, Engine
 from pipelines.common.engines.processes import answers
 from pipelines.common.errors import UsageError
+from pipelines.common.hyperparameters import suggestion
 
 ADDRESS = re.compile(r"[^\s:/]+:\d{1,5}")
 # What Google Cloud accepts.

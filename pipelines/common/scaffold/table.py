@@ -11,8 +11,8 @@ from pathlib import Path
 from components.errors import DataRejected
 from components.table_example_gen.layout import Layout
 from components.table_example_gen.readers import TAB_SEPARATED, csv_records, read_rows, read_text, stem_and_suffix
-from pipelines.common.config import suggestion
 from pipelines.common.errors import UsageError
+from pipelines.common.hyperparameters import suggestion
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 # Records that the delimiter is guessed from.
