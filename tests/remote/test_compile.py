@@ -25,7 +25,13 @@ ASKED = {
 
 def without_fingerprints(text: str) -> str:
     """The text with what every edit of the code changes left out."""
-    return re.sub(r"tfx-\d[\d.]*", "tfx-VERSION", re.sub(r"\b[0-9a-f]{64}\b", "FINGERPRINT", re.sub(r"\+[0-9a-f]{12}", "+RECIPE", text)))
+    for pattern, instead in (
+        (r"tfx-\d[\d.]*", "tfx-VERSION"),
+        (r"\b[0-9a-f]{64}\b", "FINGERPRINT"),
+        (r"([+/])[0-9a-f]{12,16}\b", r"\1RECIPE"),
+    ):
+        text = re.sub(pattern, instead, text)
+    return text
 
 
 @pytest.fixture(scope="module")
