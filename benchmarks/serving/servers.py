@@ -21,6 +21,7 @@ from benchmarks.serving import v2
 from benchmarks.serving.in_process import pictures
 from benchmarks.serving.load import Grpc, Rest, Speed, Target, ask_once, measure
 from pipelines.common.environments import python_in_cache
+from trainer_modules.common.cluster import free_ports
 
 PEERS = Path(__file__).with_name("peers")
 IN_PROCESS = "in process"
@@ -111,7 +112,7 @@ def peer(name: str, saved_model: Path, scratch: Path) -> Iterator[dict[str, tupl
         scratch: existing folder for its settings and its log.
     """
     python = python_in_cache(PEERS / f"{name}.lock", f"bench-{name}", f"the server {name}")
-    rest_port, grpc_port, metrics_port = _free_ports(3)
+    rest_port, grpc_port, metrics_port = free_ports(3)
     if name == "kserve":
         ports = ["--http_port", str(rest_port), "--grpc_port", str(grpc_port)]
         command = [str(python), str(PEERS / "kserve_server.py"), "--saved_model", str(saved_model), "--model_name", "model", *ports]
@@ -146,12 +147,6 @@ def peer(name: str, saved_model: Path, scratch: Path) -> Iterator[dict[str, tupl
 
 def _asked(target: Callable[[int], Target], read: Callable[[bytes], np.ndarray]) -> tuple[Way, Callable[[], np.ndarray]]:
     return lambda rows, clients, seconds: measure(target(rows), clients, seconds), lambda: read(ask_once(target(3)))
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _wait_for(server: subprocess.Popen, port: int, log: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pipelines.common.errors import UsageError
@@ -23,6 +23,23 @@ def suggestion(name: str, known: list[str]) -> str:
     """The end of an "unknown name" message: the closest known name, or all of them."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(known))}."
+
+
+def settings(option: str, given: Iterable[str]) -> dict[str, str]:
+    """What was typed as NAME=VALUE after a repeatable option, by name.
+
+    Raises:
+        UsageError: one is not NAME=VALUE, or a name is set twice.
+    """
+    found: dict[str, str] = {}
+    for setting in given:
+        name, equals, value = setting.partition("=")
+        if not (name and equals and value):
+            raise UsageError(f"expected {option} NAME=VALUE, received {setting!r}.")
+        if name in found:
+            raise UsageError(f"expected one value for {name}, received {found[name]} and {value}.")
+        found[name] = value
+    return found
 
 
 def overridden(model: str, defaults: Mapping[str, Any], overrides: Mapping[str, str]) -> dict[str, Any]:

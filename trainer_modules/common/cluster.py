@@ -6,6 +6,7 @@ connections at the very addresses that TensorFlow takes afterwards, within a lim
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ipaddress
 import json
@@ -158,9 +159,11 @@ def is_loopback(host: str) -> bool:
 
 def free_addresses(count: int) -> Sequence[str]:
     """Addresses on loopback that nothing listens at now, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    return [f"127.0.0.1:{port}" for port in free_ports(count)]
+
+
+def free_ports(count: int) -> list[int]:
+    """Their ports."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]

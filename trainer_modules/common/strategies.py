@@ -126,6 +126,11 @@ def scaled(hparams: Mapping[str, Any], replicas: int) -> dict[str, Any]:
     }
 
 
+def for_replicas(config: Mapping[str, Any], hparams: dict[str, Any]) -> dict[str, Any]:
+    """Hyperparameters `scaled` for the strategy of a Trainer's configuration, if that asks for it."""
+    return scaled(hparams, make_strategy(config["strategy"]).num_replicas_in_sync) if config.get("scale_batch") else hparams
+
+
 def check_one_device(name: str, what: str) -> None:
     """Refuses a strategy of several devices for what is learned on one.
 

@@ -27,7 +27,7 @@ from trainer_modules.common.input_data import (
     steps_per_execution,
 )
 from trainer_modules.common.progress import Progress, schedule
-from trainer_modules.common.strategies import check_batch, is_chief, make_strategy, scaled
+from trainer_modules.common.strategies import check_batch, for_replicas, is_chief, make_strategy
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -106,12 +106,10 @@ def run(
         (tf_job if config.get("tf_job") else workers).train(fn_args)
         return
     # Before all else: a worker joins the others while TensorFlow has done nothing yet.
-    distribution = make_strategy(config["strategy"])
-    chief, replicas = is_chief(), distribution.num_replicas_in_sync
-    hparams = dict(config["hparams"]) | tuned_values(fn_args.hyperparameters)
-    if config.get("scale_batch"):
-        hparams = scaled(hparams, replicas)
-    precision.use(config.get("precision", "float32"))
+    make_strategy(config["strategy"])
+    chief, exactness = is_chief(), config.get("precision", "float32")
+    hparams = for_replicas(config, dict(config["hparams"]) | tuned_values(fn_args.hyperparameters))
+    precision.use(exactness)
     record = Path(fn_args.model_run_dir)
     record.mkdir(parents=True, exist_ok=True)
     folders = Folders(checkpoint_of(config, hparams), record if chief else None)
@@ -150,13 +148,13 @@ def run(
         examples = list(read_examples(fn_args.eval_files, GOLDEN_EXAMPLES).as_numpy_iterator())
     rows = Rows(features, tf.zeros(len(examples)), len(examples))
     trained = answers(model, rows)
-    if config.get("precision", "float32") == "float32":
+    if exactness == "float32":
         write_golden(trained, examples, record / "golden")
     else:
         golden = answers(exported, rows)
         history["largest_difference_from_float32"] = precision.largest_difference(golden, trained)
         write_golden(golden, examples, record / "golden")
-    notes = {"hparams": hparams, "parameters": model.count_params(), "precision": config.get("precision", "float32")}
+    notes = {"hparams": hparams, "parameters": model.count_params(), "precision": exactness}
     (record / "history.json").write_text(json.dumps(history | notes, indent=1))
     checkpoints.clear(folders.checkpoint)
 

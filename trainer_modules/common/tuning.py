@@ -17,7 +17,7 @@ import tensorflow_transform as tft
 from trainer_modules.common import precision
 from trainer_modules.common.input_data import Rows, load_rows
 from trainer_modules.common.oracle import Oracle
-from trainer_modules.common.strategies import make_strategy, scaled
+from trainer_modules.common.strategies import for_replicas
 from trainer_modules.common.training import BuildModel, Fit, Initialise, fit
 
 if TYPE_CHECKING:
@@ -145,7 +145,6 @@ def search(
     from tfx.components.tuner.component import TunerFnResult
 
     config = fn_args.custom_config
-    replicas = make_strategy(config["strategy"]).num_replicas_in_sync if config.get("scale_batch") else 1
     precision.use(config.get("precision", "float32"))
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     train = load_rows(fn_args.train_files, transform, label, dtypes)
@@ -155,8 +154,7 @@ def search(
 
     def values(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         chosen = {FEATURES: hp.Choice(FEATURES, lists)} if len(lists) > 1 else {}
-        found = dict(config["hparams"]) | search_space(hp) | chosen
-        return scaled(found, replicas) if config.get("scale_batch") else found
+        return for_replicas(config, dict(config["hparams"]) | search_space(hp) | chosen)
 
     def train_trial(hp: keras_tuner.HyperParameters) -> dict[str, list[float]]:
         _, history = (learn or fit)(

@@ -20,7 +20,7 @@ import threading
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from trainer_modules.common.cluster import VARIABLE, Cluster, free_addresses
 
@@ -122,13 +122,17 @@ def work(fn_args: str, config: str, told: multiprocessing.connection.Connection)
     os.environ[VARIABLE] = config
     try:
         run(fn_args)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, this process ends with it)
         told.send(f"{type(error).__name__}: {' '.join(str(error).split())[:400]}")
-        logging.exception("worker failed")
-        sys.stderr.flush()
-        # Not an orderly exit: TensorFlow would wait for the others.
-        os._exit(LOST if is_loss(error) else 1)
+        end_with(error)
     os._exit(0)
+
+
+def end_with(error: Exception) -> NoReturn:
+    """Ends this process, and tells the log why; not in order, since TensorFlow would wait for the others."""
+    logging.error("worker failed", exc_info=error)
+    sys.stderr.flush()
+    os._exit(LOST if is_loss(error) else 1)
 
 
 def end_with_parent() -> None:
@@ -160,10 +164,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO)
     try:
         run(Path(sys.argv[1]).read_text())
-    except Exception as error:
-        logging.exception("worker failed")
-        sys.stderr.flush()
-        os._exit(LOST if is_loss(error) else 1)
+    except Exception as error:  # noqa: BLE001 (whatever it is, this process ends with it)
+        end_with(error)
 
 
 if __name__ == "__main__":

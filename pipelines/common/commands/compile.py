@@ -94,6 +94,7 @@ def command(
 
     The same arguments make the same file. Its runtime parameters are `data` and `serving_dir`.
     """
+    place = remote_root or default_root(target, pipeline_root)
     remote = Remote(
         target,
         pipeline_root.rstrip("/"),
@@ -101,13 +102,11 @@ def command(
         images=dict(pairs("--image-of", image_of, str)),
         resources=resources(cpu, memory, accelerator),
         volume=volume,
-        mount=str(remote_root or default_root(target, pipeline_root)),
+        mount=str(place),
         webhook=notify,
         cache=not no_cache,
     )
-    remote.check()
     hparams, found = resolved(model, preset, overrides(settings, epochs), data, root)
-    place = remote_root or default_root(target, pipeline_root)
     at = data_at or place / "data" / found.path.name
     with quiet(None if is_debug() else NOWHERE):
         from pipelines.common.fingerprint import data_fingerprint

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 import click
 
 from components.imports import uncollected
+from pipelines.common import hyperparameters
 from pipelines.common.commands.options import (
     Command,
     beam_option,
@@ -79,17 +80,6 @@ class Duration(click.ParamType):
         return seconds
 
 
-class Manifest(click.Path):
-    """An existing file, as its absolute path."""
-
-    def __init__(self) -> None:
-        super().__init__(exists=True, dir_okay=False)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The path; empty for none."""
-        return str(Path(str(super().convert(value, param, ctx))).absolute()) if value else ""
-
-
 EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10", "darsena run {model} --help")
 
 
@@ -102,7 +92,12 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @beam_options_option
 @click.option("--strategy", type=click.Choice(NAMES), default="auto", show_default=True, help="How training is distributed.")
 @click.option("--workers", type=click.IntRange(min=2), metavar="N", help="Processes of --strategy multiworker.")
-@click.option("--tf-job", default="", type=Manifest(), metavar="FILE", help="Have them in Kubernetes, by this manifest.")
+@click.option(
+    "--tf-job",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    metavar="FILE",
+    help="Have them in Kubernetes, by this manifest.",
+)
 @click.option(
     "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
 )
@@ -126,6 +121,7 @@ def command(
     preset: str,
     no_cache: bool,
     workers: int | None,
+    tf_job: str | None,
     beam: str,
     beam_options: tuple[str, ...],
     as_json: bool,
@@ -141,7 +137,7 @@ def command(
         raise UsageError("expected another --strategy than multiworker with --tune, whose trials train in one process. Tune first.")
     engine = checks.checked(checks.chosen(beam, beam_options), root)
     hparams, found = resolved(model, preset, overrides(settings, epochs), data, root)
-    kept: dict[str, Any] = {"preset": preset, "engine": engine, "workers": workers or 0, "cache": not no_cache}
+    kept: dict[str, Any] = {"preset": preset, "engine": engine, "workers": workers or 0, "tf_job": tf_job or "", "cache": not no_cache}
     run = RunConfig(root=root, data=found, hparams=hparams, **kept, **options)
     log = None if is_debug() else log_file(root, f"run-{model.name}")
     with quiet(log) as (out, err):
@@ -193,15 +189,7 @@ def overrides(settings: tuple[str, ...], epochs: int | None) -> dict[str, str]:
     Raises:
         UsageError: a setting is not NAME=VALUE, or a hyperparameter is set twice.
     """
-    found: dict[str, str] = {}
-    for setting in (*settings, *([f"epochs={epochs}"] if epochs else [])):
-        name, equals, value = setting.partition("=")
-        if not (name and equals and value):
-            raise UsageError(f"expected --set NAME=VALUE, received {setting!r}.")
-        if name in found:
-            raise UsageError(f"expected one value for {name}, received {found[name]} and {value}.")
-        found[name] = value
-    return found
+    return hyperparameters.settings("--set", (*settings, *([f"epochs={epochs}"] if epochs else [])))
 
 
 def run_pipeline(model: ModelConfig, run: RunConfig, terminal: TextIO, *, checked: bool) -> dict[str, Any]:

@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.common import hyperparameters
 from pipelines.common.engines import cluster
 from pipelines.common.engines.options import ENGINES, Engine
 from pipelines.common.engines.processes import answers
 from pipelines.common.errors import UsageError
-from pipelines.common.hyperparameters import suggestion
 
 ADDRESS = re.compile(r"[^\s:/]+:\d{1,5}")
 # What Google Cloud accepts.
@@ -31,15 +31,10 @@ def chosen(name: str, settings: Sequence[str]) -> Engine:
     """
     takes = ENGINES[name].takes
     found: dict[str, str | int] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not (key and equals and value):
-            raise UsageError(f"expected --beam-option NAME=VALUE, received {setting!r}.")
+    for key, value in hyperparameters.settings("--beam-option", settings).items():
         if key not in takes:
-            known = suggestion(key, list(takes)) if takes else "It has none."
+            known = hyperparameters.suggestion(key, list(takes)) if takes else "It has none."
             raise UsageError(f"--beam {name} has no option {key!r}. {known}")
-        if key in found:
-            raise UsageError(f"expected one value for {key}, received {found[key]} and {value}.")
         if isinstance(getattr(Engine(), key), int):
             if not re.fullmatch(r"[1-9]\d{0,4}", value):
                 raise UsageError(f"expected {key} to be a number from 1 on, received {value!r}.")

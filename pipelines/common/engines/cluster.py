@@ -17,8 +17,9 @@ from typing import Any
 
 from pipelines.common.checks import REPOSITORY
 from pipelines.common.engines import jars, loopback
-from pipelines.common.engines.processes import LOOPBACK, Process, answers, free_ports, start, stop, wait
+from pipelines.common.engines.processes import LOOPBACK, Process, answers, start, stop, wait
 from pipelines.common.errors import DarsenaError
+from trainer_modules.common.cluster import free_ports
 
 TASK_MANAGERS = 2
 SLOTS = 2  # of each; jobs take as many, so either can hold one

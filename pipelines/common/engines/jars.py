@@ -8,7 +8,7 @@ import subprocess
 from importlib.resources import files
 from pathlib import Path
 
-from pipelines.common.downloads import cache_folder
+from pipelines.common.downloads import cache_folder, content_sha256
 from pipelines.common.errors import DarsenaError
 from pipelines.common.folders import made_once
 
@@ -74,7 +74,7 @@ def install(place: Path) -> None:
 
 def check(folder: Path, wanted: dict[str, str]) -> None:
     """Raises DarsenaError unless the folder has the jars that were locked, and no others."""
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.jar")}
+    found = {path.name: content_sha256(path) for path in folder.glob("*.jar")}
     for name in sorted(wanted.keys() | found.keys()):
         locked_as, received = wanted.get(name, "none"), found.get(name, "none")
         if locked_as != received:

@@ -75,15 +75,6 @@ def wait(done: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def free_ports(number: int) -> list[int]:
-    """Ports on loopback that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
 def answers(address: str, seconds: float = 2) -> bool:
     """Whether somebody listens at HOST:PORT."""
     host, _, port = address.rpartition(":")

@@ -44,7 +44,6 @@ def compile_job(model: ModelConfig, run: RunConfig, remote: Remote) -> Job:
     """
     from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
-    remote.check()
     model = model.for_run(run)
     pipeline = importlib.import_module(f"pipelines.{model.name}").create_pipeline(run)
     pipeline.pipeline_info.pipeline_name = model.name.replace("_", "-")

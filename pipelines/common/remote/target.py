@@ -78,7 +78,7 @@ class Remote:
     webhook: str = ""
     cache: bool = True
 
-    def check(self) -> None:
+    def __post_init__(self) -> None:
         """Raises UsageError for what the target can't do."""
         scheme = self.pipeline_root.partition("://")[0]
         if "://" not in self.pipeline_root or scheme not in SCHEMES[self.target]:
