@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --pyt
 # What the container image has: all but the development packages, in the versions of requirements.lock.
 RUNTIME := sed '/^\# Development/,$$d' requirements.in
 
-.PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite bench-scale flink-up flink-down lint lock clean
+.PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite bench-scale bench-engines flink-up flink-down lint lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +47,11 @@ bench-tuning: setup  ## What a search gains over the defaults (about an hour; re
 bench-tflite: setup  ## TFLite of every model: formats, operations, sizes, latencies (half an hour; resumes)
 	$(BIN)/python -m benchmarks.tflite --write docs/tflite.md
 
-bench-scale: setup  ## Training over devices and processes, and how the cost of a run grows with its data
+bench-scale: setup  ## Training over devices and processes, XLA, and how the cost of a run grows with its data (half an hour)
 	$(BIN)/python -m benchmarks.scaling --write docs/scaling.md
+
+bench-engines: setup  ## A run's data work on Flink beside Beam's own runners (a quarter of an hour)
+	$(BIN)/python -m benchmarks.engines --write docs/engine_speed.md
 
 flink-up: setup  ## A Flink cluster on this machine, for --beam flink
 	@$(BIN)/darsena flink up

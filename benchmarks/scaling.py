@@ -1,4 +1,4 @@
-"""`make bench-scale`: how training scales over devices and processes, and how the cost of a run grows with its data.
+"""`make bench-scale`: how training scales over devices and processes, where XLA pays, and how the cost of a run grows with its data.
 
     python -m benchmarks.scaling [--rounds 3] [--write docs/scaling.md]
 
@@ -24,6 +24,7 @@ from typing import Any
 
 from benchmarks.growth import SIZES, growth_table
 from benchmarks.machine import REPOSITORY, commit, machine, table
+from benchmarks.xla import xla_table
 
 MODULE = "mnist_lenet"
 PICTURES, BATCH, SHORT, LONG = 8192, 256, 1, 4
@@ -147,6 +148,13 @@ cores of the machine work in every case: over virtual CPUs there is nothing to g
 What a ring of replicas has to exchange is twice the weights for each but one; what processes sent is what went over loopback.
 
 """
+XLA = """
+## With XLA
+
+Networks that Keras's `fit` trains, on random examples, medians of {rounds} rounds in which both take turns. Keras compiles by XLA where
+there is a GPU or TPU and one replica, and not where there are only CPUs; Darsena leaves that to it.
+
+"""
 GROWTH = """
 ## With the data
 
@@ -174,7 +182,9 @@ def main() -> None:
     head = HEAD.format(
         date=datetime.date.today(), machine=machine(), commit=commit(), pictures=PICTURES, batch=BATCH, rounds=arguments.rounds
     )
-    found = head + table(columns, cases) + "\n" + GROWTH + growth_table(list(SIZES), arguments.root) + "\n"
+    devices = head + table(columns, cases) + "\n"
+    compiled = XLA.format(rounds=arguments.rounds) + xla_table(arguments.rounds) + "\n"
+    found = devices + compiled + GROWTH + growth_table(list(SIZES), arguments.root) + "\n"
     print(found)
     if arguments.write:
         arguments.write.write_text(found)
