@@ -132,7 +132,8 @@ def lines(cases: list[tuple[str, int]], rounds: int, gpus: bool) -> Iterator[lis
         devices = count if gpus else 1
         ring = 2 * (count - 1) * 4 * each[0]["parameters"]
         sent = statistics.median(one["bytes_per_step"] for one in each)
-        what = f"`{strategy}`, {count} {'GPU' if gpus else 'process' if strategy == 'multiworker' else 'device'}{'s' if count > 1 else ''}"
+        kind = ("GPU", "GPUs") if gpus else ("process", "processes") if strategy == "multiworker" else ("device", "devices")
+        what = f"`{strategy}`, {count} {kind[count > 1]}"
         measured = f"{sent / 1e6:.2f}" if strategy == "multiworker" else "–"
         yield [what, f"{rate:,.0f}", f"{rate / base / devices:.2f}", f"{ring / 1e6:.2f}", measured]
 

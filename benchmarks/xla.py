@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 COUNTS = {
     "mnist_softmax": 60_000,
     "mnist_mlp": 60_000,
-    "mnist_lenet": 4_096,
+    "mnist_lenet": 8_192,
     "cifar10_cnn": 1_024,
     "imdb_cnn": 512,
-    "sentiment_bilstm": 512,
+    "sentiment_bilstm": 8_192,
 }
-SHORT, LONG = 1, 4
+SHORT, LONG = 1, 6
 # Token ids and class labels below this: what every one of the networks knows.
 KNOWN = {"tokens": 1_000, "labels": 2}
 

@@ -244,10 +244,12 @@ class RunConfig:
         runner: "local" (one component after the other) or "beam" (TFX's Beam orchestrator).
         engine: what the components' data work runs on, checked.
         strategy: name of the tf.distribute strategy, see trainer_modules/common/strategies.py.
-        workers, tf_job: processes that train together under "multiworker" (0 for none), and the manifest of those in a cluster.
+        workers: processes that train together under "multiworker"; 0 for none.
+        train_on: the job of those on machines of their own, see trainer_modules/common/jobs.py; empty for this machine.
         precision, scale_batch: see trainer_modules/common/precision.py, and `strategies.scaled`.
         preset: name of the model's preset; its hyperparameters are in `hparams` already.
-        tune, trials, time_limit: whether to search first, with at most how many trials, and for how many seconds (0 for no limit).
+        tune, trials, parallel_trials, time_limit: whether to search first, with at most how many trials, so many at a time, and for how
+            many seconds (0 for no limit).
         cache: whether components may be answered by an earlier run.
         baseline: the model that is served now, if any.
     """
@@ -260,12 +262,13 @@ class RunConfig:
     engine: Engine = DIRECT
     strategy: str = "auto"
     workers: int = 0
-    tf_job: str = ""
+    train_on: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     precision: str = "float32"
     scale_batch: bool = False
     preset: str = ""
     tune: bool = False
     trials: int = 5
+    parallel_trials: int = 1
     time_limit: float = 0
     cache: bool = True
     baseline: Baseline | None = None

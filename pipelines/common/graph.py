@@ -105,7 +105,7 @@ def train(
         "run_fn": f"{model.trainer_module}.run_fn",
         "strategy": run.strategy,
         "workers": run.workers,
-        "tf_job": run.tf_job,
+        "train_on": dict(run.train_on),
         "precision": run.precision,
         "scale_batch": run.scale_batch,
         "task": model.task,
@@ -115,15 +115,17 @@ def train(
     train_args, eval_args = trainer_pb2.TrainArgs(splits=[TRAIN]), trainer_pb2.EvalArgs(splits=[VALIDATION])
     search: list[Tuner] = []
     if run.tune:
+        asked = {"trials": run.trials, "parallel_trials": run.parallel_trials, "time_limit": run.time_limit}
+        search_config = config | asked | {"tuner_fn": f"{model.trainer_module}.tuner_fn"}
         search = [
             Tuner(
                 examples,
                 schema=schema,
                 transform_graph=transform_graph,
-                tuner_fn=f"{model.trainer_module}.tuner_fn",
+                tuner_fn=search_config["tuner_fn"],
                 train_args=train_args,
                 eval_args=eval_args,
-                custom_config=config | {"trials": run.trials, "time_limit": run.time_limit},
+                custom_config=search_config,
             )
         ]
     trainer = Trainer(

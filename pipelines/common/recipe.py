@@ -26,7 +26,7 @@ def recipe(model: ModelConfig, run: RunConfig) -> str:
             "hparams": dict(run.hparams),
             "seed": run.seed,
             "strategy": [run.strategy, run.workers, run.precision, run.scale_batch],
-            "tune": [run.trials, run.time_limit] if run.tune else [],
+            "tune": [run.trials, run.parallel_trials, run.time_limit] if run.tune else [],
         }
     )
 

@@ -210,6 +210,7 @@ def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run
             "hparams": dict(run.hparams),
             "tune": run.tune,
             "trials": run.trials if run.tune else None,
+            "parallel_trials": run.parallel_trials if run.tune else None,
             "time_limit": run.time_limit if run.tune else None,
             "baseline_version": run.baseline.version if run.baseline else None,
             "cache": run.cache,

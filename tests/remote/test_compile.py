@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipelines.common.errors import UsageError
+from pipelines.common.fingerprint import REPOSITORY
 from pipelines.common.remote import checks, notify, places
 from pipelines.common.remote.target import Remote, Resources, gigabytes
 
@@ -17,6 +18,8 @@ GOLDEN = Path(__file__).parent / "golden"
 MODEL = "mnist_softmax"
 VERTEX = ("--target", "vertex", "--pipeline-root", "gs://bucket/darsena", "--image", "registry.example/darsena:1")
 KUBEFLOW = ("--target", "kubeflow", "--pipeline-root", "minio://mlpipeline/darsena", "--image", "registry.example/darsena:1")
+TFJOB, CUSTOMJOB = (str(REPOSITORY / "kubeflow" / name) for name in ("tfjob.yaml", "customjob.yaml"))
+SEVERAL = ("--strategy", "multiworker", "--workers", "4")
 ASKED = {
     "vertex.json": (*VERTEX, "--accelerator", "Trainer=NVIDIA_L4:2", "--cpu", "ImageExampleGen=4", "--memory", "Trainer=16Gi"),
     "kubeflow.yaml": (*KUBEFLOW, "--accelerator", "Trainer=nvidia.com/gpu", "--volume", "darsena", "--notify", "https://hooks.example/1"),
@@ -129,6 +132,20 @@ def test_vertex_looks_at_the_data_before_its_cache_and_kubeflow_cannot(compiled)
         ((*VERTEX, "--accelerator", "Trainer=NVIDIA_L4:0"), "there is to be at least one"),
         ((*VERTEX, "--notify", "ftp://x"), "expected --notify to be an http.* received 'ftp://x'"),
         ((*VERTEX, "--baseline", __file__), "expected --baseline to be the darsena.json in assets.extra/ of a pushed version"),
+        (
+            (*VERTEX, *SEVERAL, "--train-on", TFJOB),
+            "expected --train-on of vertex to be like kubeflow/customjob.yaml, received the other target's",
+        ),
+        (
+            (*KUBEFLOW, *SEVERAL, "--train-on", CUSTOMJOB),
+            "expected --train-on of kubeflow to be like kubeflow/tfjob.yaml, received the other target's",
+        ),
+        ((*KUBEFLOW, *SEVERAL, "--train-on", TFJOB), "expected --volume with --train-on"),
+        ((*VERTEX, "--train-on", CUSTOMJOB), "expected --train-on with --strategy multiworker or --tune, received --strategy auto"),
+        ((*VERTEX, *SEVERAL, "--train-on", __file__), "to be like kubeflow/tfjob.yaml or kubeflow/customjob.yaml, could not read it"),
+        ((*VERTEX, "--workers", "4"), "expected --strategy multiworker and --workers N .* together, received auto and 4"),
+        ((*VERTEX, "--parallel-trials", "2"), "expected --tune with --parallel-trials, which says how to search"),
+        ((*VERTEX, *SEVERAL, "--tune"), "expected another --strategy than multiworker with --tune"),
         (("--target", "airflow", *VERTEX[2:]), "'airflow' is not one of 'vertex', 'kubeflow'"),
     ],
 )
@@ -136,6 +153,24 @@ def test_what_a_target_cannot_do_is_one_line_and_writes_nothing(darsena, root, t
     ended = darsena("compile", MODEL, *arguments, "--root", root, "-o", tmp_path / "out")
     assert ended.code == 2 and re.search(says.replace("(", r"\("), ended.err), ended.err
     assert len(ended.err.strip().splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("node", "arguments", "folder", "copied"),
+    [
+        ("Trainer", (*VERTEX, *SEVERAL, "--train-on", CUSTOMJOB), "/gcs/bucket/darsena/jobs", False),
+        ("Tuner", (*VERTEX, "--tune", "--parallel-trials", "3", "--train-on", CUSTOMJOB), "/gcs/bucket/darsena/jobs", False),
+        ("Trainer", (*KUBEFLOW, "--volume", "v", *SEVERAL, "--train-on", TFJOB), "/mnt/darsena/jobs", True),
+    ],
+)
+def test_the_machines_of_a_training_or_a_search_are_in_the_file(compiled, node, arguments, folder, copied):
+    (spec, *_) = yaml.safe_load_all(compiled(*arguments))
+    spec = spec.get("pipelineSpec", spec)
+    given = spec["root"]["dag"]["tasks"][node]["inputs"]["parameters"]["custom_config"]["runtimeValue"]["constant"]
+    config = json.loads(given)
+    job = yaml.safe_load(Path(arguments[-1]).read_text())
+    assert config["train_on"] == {"job": job, "folder": folder, "copied": copied}
+    assert (config["workers"], config.get("parallel_trials")) == ((4, None) if node == "Trainer" else (0, 3))
 
 
 def test_a_baseline_is_brought_in_from_its_store(compiled, tmp_path):

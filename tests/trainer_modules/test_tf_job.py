@@ -18,7 +18,7 @@ from pipelines import mnist_softmax as pipeline
 from tests import digits
 from tests.trainer_modules import given
 from trainer_modules import mnist_softmax
-from trainer_modules.common import cluster, tf_job, workers
+from trainer_modules.common import cluster, jobs, tf_job, workers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEMPLATE = REPOSITORY / "kubeflow" / "tfjob.yaml"
@@ -33,7 +33,9 @@ class Api(http.server.ThreadingHTTPServer):
         made, removed: jobs, and names of jobs.
         refusal: code and message that a job is refused with; None to take it.
         conditions: what a job's status has, look by look; the last one stays.
-        processes: of its workers, where it is to run them.
+        runs: whether it is to run a job's workers.
+        processes: of those.
+        told: the first folders that are common to all paths that they were told of.
     """
 
     def __init__(self) -> None:
@@ -44,6 +46,7 @@ class Api(http.server.ThreadingHTTPServer):
         self.conditions: list[list[dict]] = [[], [RUNNING], [SUCCEEDED]]
         self.runs = False
         self.processes: list[subprocess.Popen] = []
+        self.told: set[str] = set()
 
     def start(self, job: dict) -> None:
         """Runs the workers of a job as the operator does: each with its TF_CONFIG."""
@@ -51,6 +54,9 @@ class Api(http.server.ThreadingHTTPServer):
         addresses = tuple(cluster.free_addresses(worker["replicas"]))
         python, *arguments = worker["template"]["spec"]["containers"][0]["command"]
         assert python == "python"
+        told = json.loads(Path(arguments[-1]).read_text())
+        paths = [*told["train_files"], *told["eval_files"], *(value for value in told.values() if isinstance(value, str))]
+        self.told.add(str(Path(os.path.commonpath(paths)).parent))
         for index in range(len(addresses)):
             environment = os.environ | {"TF_CONFIG": cluster.Cluster(addresses, index).config(), "PYTHONPATH": str(REPOSITORY)}
             self.processes.append(subprocess.Popen([sys.executable, *arguments], cwd=REPOSITORY, env=environment))
@@ -119,7 +125,7 @@ def api(tmp_path, monkeypatch) -> Iterator[Api]:
         }
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
         use_kubeconfig(monkeypatch, tmp_path / "kubeconfig")
-        monkeypatch.setattr(tf_job, "pause", lambda: None)
+        monkeypatch.setattr(jobs, "pause", lambda: None)
         yield server
         server.shutdown()
 
@@ -128,23 +134,30 @@ def api(tmp_path, monkeypatch) -> Iterator[Api]:
 def arguments(tmp_path):
     """A Trainer's, with folders that are there and nothing in them."""
     (tmp_path / "out/run").mkdir(parents=True)
-    config = {"run_fn": "trainer_modules.mnist_softmax.run_fn", "strategy": "multiworker", "workers": 3, "tf_job": str(TEMPLATE)}
+    config = {
+        "run_fn": "trainer_modules.mnist_softmax.run_fn",
+        "strategy": "multiworker",
+        "workers": 3,
+        "train_on": {"job": jobs.read(TEMPLATE), "folder": str(tmp_path / "jobs")},
+    }
     return given.fn_args(dict.fromkeys(workers.TAKEN[:4]) | {"hyperparameters": None}, tmp_path / "out", config)
 
 
-def test_the_job_is_the_template_with_name_workers_and_command(api, arguments):
-    tf_job.train(arguments)
+def test_the_job_is_the_template_with_name_workers_and_command(api, arguments, tmp_path):
+    jobs.train(arguments)
     (job,) = api.made
     template = yaml.safe_load(TEMPLATE.read_text())
     worker = job["spec"]["tfReplicaSpecs"]["Worker"]
     assert worker.pop("replicas") == 3 and job["metadata"].pop("name").startswith("mnist-softmax-20")
     command = worker["template"]["spec"]["containers"][0].pop("command")
-    assert command == ["python", "-m", "trainer_modules.common.workers", f"{arguments.model_run_dir}/fn_args.json"]
-    assert job == template and api.removed == [] and not Path(command[-1]).exists()
+    *command, file = command
+    assert command == ["python", "-m", "trainer_modules.common.workers"] and Path(file).name == "fn_args.json"
+    assert Path(file).parent.parent == tmp_path / "jobs" and list((tmp_path / "jobs").iterdir()) == []
+    assert job == template and api.removed == []
 
 
 def test_the_pods_are_what_kubernetes_takes():
-    job = tf_job.manifest(tf_job.read(TEMPLATE), "job", 2, "/mnt/darsena/fn_args.json")
+    job = tf_job.manifest(jobs.read(TEMPLATE), "job", 2, jobs.COMMAND)
     pod = job["spec"]["tfReplicaSpecs"]["Worker"]["template"]
     kubernetes_validate.validate({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}, **pod}, "1.33", strict=True)
     # Of the operator's own definition (kubeflow.org_tfjobs.yaml).
@@ -156,31 +169,41 @@ def test_the_pods_are_what_kubernetes_takes():
     assert workers.LOST in (130, 137, 138, 143)
 
 
-def test_a_job_that_fails_is_told_and_removed(api, arguments):
+def test_the_right_to_make_jobs_is_what_kubernetes_takes():
+    role, binding = yaml.safe_load_all((TEMPLATE.parent / "tfjob-role.yaml").read_text())
+    for each in (role, binding):
+        kubernetes_validate.validate(each, "1.33", strict=True)
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    (rule,) = role["rules"]
+    assert rule == {"apiGroups": [tf_job.GROUP], "resources": [tf_job.PLURAL], "verbs": ["create", "get", "delete"]}
+
+
+def test_a_job_that_fails_is_told_and_left_for_its_logs(api, arguments):
     api.conditions = [[RUNNING], [FAILED]]
     with pytest.raises(RuntimeError, match=r"TFJob kubeflow/mnist-softmax-\S+ to train to the end, it failed: worker 1 ended with 1"):
-        tf_job.train(arguments)
-    assert api.removed == [api.made[0]["metadata"]["name"]]
+        jobs.train(arguments)
+    assert len(api.made) == 1 and api.removed == []
 
 
 def test_a_job_that_is_refused_is_told(api, arguments):
     api.refusal = (404, 'the server could not find the requested resource "tfjobs.kubeflow.org"')
     with pytest.raises(RuntimeError, match=r"Kubeflow's training operator to take a TFJob, received: the server could not find .*tfjobs"):
-        tf_job.train(arguments)
+        jobs.train(arguments)
     assert api.made == [] == api.removed
 
 
 def test_without_a_cluster_it_says_so(arguments, tmp_path, monkeypatch):
     use_kubeconfig(monkeypatch, tmp_path / "absent")
     with pytest.raises(RuntimeError, match="expected a Kubernetes cluster with Kubeflow's training operator"):
-        tf_job.train(arguments)
+        jobs.train(arguments)
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("kind: Job\n", "could not read it .KeyError: 'apiVersion'"),
-        ("- 1\n", "could not read it .TypeError"),
+        ("- 1\n", "with `kind`. or .* received neither"),
+        ("a: [\n", "could not read it .while parsing"),
         (
             TEMPLATE.read_text().replace("name: tensorflow", "name: main"),
             "with a container tensorflow, received kubeflow.org/v1 TFJob with main",
@@ -194,11 +217,11 @@ def test_without_a_cluster_it_says_so(arguments, tmp_path, monkeypatch):
 def test_a_manifest_of_something_else_is_refused(tmp_path, text, says):
     (tmp_path / "job.yaml").write_text(text)
     with pytest.raises(ValueError, match=says):
-        tf_job.read(tmp_path / "job.yaml")
+        jobs.read(tmp_path / "job.yaml")
 
 
 @pytest.mark.slow
-def test_its_workers_learn_what_one_device_learns(api, tmp_path):
+def test_its_workers_learn_by_a_volume_what_one_device_learns(api, tmp_path):
     case = digits.case(mnist_softmax, pipeline.MODEL, pipeline.MODEL.hparams)
     files = given.prepared(case, tmp_path)
     hparams = {**pipeline.MODEL.hparams, "batch_size": 16, "epochs": 2}
@@ -206,7 +229,20 @@ def test_its_workers_learn_what_one_device_learns(api, tmp_path):
     mnist_softmax.run_fn(given.fn_args(files, tmp_path / "single", config))
     api.runs = True
     (tmp_path / "job/run").mkdir(parents=True)
-    cluster_wide = {"strategy": "multiworker", "workers": 2, "tf_job": str(TEMPLATE)}
-    mnist_softmax.run_fn(given.fn_args(files, tmp_path / "job", config | cluster_wide))
+    shared = tmp_path / "volume"
+    train_on = {"job": jobs.read(TEMPLATE), "folder": str(shared), "copied": True}
+    mnist_softmax.run_fn(given.fn_args(files, tmp_path / "job", config | {"strategy": "multiworker", "workers": 2, "train_on": train_on}))
+    # The machines were told of nothing but the volume, on which nothing is left.
+    assert api.told == {str(shared)} and list(shared.iterdir()) == []
     for one, two in zip(given.weights(tmp_path / "single"), given.weights(tmp_path / "job"), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_a_trainer_that_is_stopped_removes_its_job(api, arguments, monkeypatch):
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "pause", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.train(arguments)
+    assert api.removed == [api.made[0]["metadata"]["name"]]

@@ -86,11 +86,20 @@ def check(name: str, workers: int, batch_size: int | None) -> None:
         ValueError: something is missing for the strategy, or the replicas can't share a batch.
         RuntimeError: the devices are not there.
     """
-    if (name == "multiworker") != (workers > 1):
-        raise ValueError(f"expected --strategy multiworker and --workers N with N at least 2 together, received {name} and {workers}.")
+    check_workers(name, workers)
     replicas = workers if name == "multiworker" else 1 if name in OF_ONE else make_strategy(name).num_replicas_in_sync
     if batch_size:
         check_batch(batch_size, replicas)
+
+
+def check_workers(name: str, workers: int) -> None:
+    """Refuses a number of processes without the strategy that they are for, and this one without a number.
+
+    Raises:
+        ValueError: one is missing.
+    """
+    if (name == "multiworker") != (workers > 1):
+        raise ValueError(f"expected --strategy multiworker and --workers N with N at least 2 together, received {name} and {workers}.")
 
 
 def check_batch(size: int, replicas: int) -> None:

@@ -16,7 +16,7 @@ import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.utils import io_utils
 
-from trainer_modules.common import checkpoints, precision, serving_transform, several_workers, signatures, tf_job, workers
+from trainer_modules.common import checkpoints, jobs, precision, serving_transform, several_workers, signatures, workers
 from trainer_modules.common.input_data import (
     Rows,
     evaluation_batches,
@@ -90,7 +90,7 @@ def run(
     training goes on from its last checkpoint.
 
     Args:
-        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed`, `strategy` and perhaps `workers`, `tf_job`, `precision`,
+        fn_args: of TFX's Trainer; its custom_config holds `hparams`, `seed`, `strategy` and perhaps `workers`, `train_on`, `precision`,
             `scale_batch`, `run_fn`, `task`, `class_names` and `checkpoint` (a folder), and the best of a search, if there was one,
             replaces hyperparameters of the same name.
         build_model: makes the compiled model from hyperparameters.
@@ -103,7 +103,7 @@ def run(
     """
     config = fn_args.custom_config
     if workers.wanted(config):
-        (tf_job if config.get("tf_job") else workers).train(fn_args)
+        (jobs if config.get("train_on") else workers).train(fn_args)
         return
     # Before all else: a worker joins the others while TensorFlow has done nothing yet.
     make_strategy(config["strategy"])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +18,12 @@ import keras
 import keras_tuner
 import tensorflow_transform as tft
 
-from trainer_modules.common import precision
+from trainer_modules.common import precision, trials
 from trainer_modules.common.input_data import Rows, load_rows
 from trainer_modules.common.oracle import Oracle
 from trainer_modules.common.strategies import for_replicas
 from trainer_modules.common.training import BuildModel, Fit, Initialise, fit
+from trainer_modules.common.trials import Metrics, TrainTrial
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -42,11 +47,23 @@ class Search(keras_tuner.Tuner):
     Args:
         train_trial: from a trial's hyperparameters to the history of its metrics, one value per epoch.
         ranking: of columns, kept in the record.
+        parallel: how many trials at a time. They begin together, and the next ones when all of them have ended: so the same seed makes
+            the same search, whichever ends first.
+        trainer: as trials.trainer, gives what trains instead while the search lasts.
         **kwargs: of keras_tuner.Tuner.
     """
 
-    def __init__(self, train_trial: Callable[[keras_tuner.HyperParameters], dict[str, list[float]]], ranking: Ranking = (), **kwargs: Any):
-        self._train_trial, self._ranking = train_trial, ranking
+    def __init__(
+        self,
+        train_trial: TrainTrial,
+        ranking: Ranking = (),
+        parallel: int = 1,
+        trainer: Callable[[TrainTrial], AbstractContextManager[TrainTrial]] = contextlib.nullcontext,
+        **kwargs: Any,
+    ):
+        self.train_trial, self._ranking = train_trial, ranking
+        self._parallel, self._trainer = parallel, trainer
+        self._training: dict[str, Callable[[], Metrics]] = {}
         self._seconds: dict[str, float] = {}
         super().__init__(**kwargs)
 
@@ -57,12 +74,7 @@ class Search(keras_tuner.Tuner):
             ValueError: the objective is not among the metrics, or no finite number.
         """
         objective = self.oracle.objective.name
-        started = time.perf_counter()
-        try:
-            metrics = self._train_trial(trial.hyperparameters)
-        finally:
-            self._seconds[trial.trial_id] = round(time.perf_counter() - started, 2)
-            keras.backend.clear_session()
+        metrics = self._training.pop(trial.trial_id)()
         if objective not in metrics:
             raise ValueError(f"expected the metric {objective} in the training history, received {', '.join(metrics)}.")
         score = metrics[objective][-1]
@@ -77,7 +89,38 @@ class Search(keras_tuner.Tuner):
             RuntimeError: no trial completed (KerasTuner itself would report a success).
         """
         started = time.perf_counter()
-        super().search(*fit_args, **fit_kwargs)
+        with ThreadPoolExecutor(self._parallel) as threads, self._trainer(self.train_trial) as train_trial:
+            while begun := self._begun():
+                for trial in begun:
+                    train = functools.partial(self._timed, train_trial, trial)
+                    # One at a time trains in this thread, which is the one that Ctrl-C reaches.
+                    self._training[trial.trial_id] = threads.submit(train).result if self._parallel > 1 else train
+                for trial in begun:
+                    self._try_run_and_update_trial(trial)
+                    self.on_trial_end(trial)
+        self._write_record(started)
+
+    def _begun(self) -> list[Any]:
+        """The next trials, at most so many as train at a time; none at the end of the search."""
+        trials = []
+        for slot in range(self._parallel):
+            trial = self.oracle.create_trial(f"{self.tuner_id}-{slot}")
+            if trial.status == "STOPPED":
+                break
+            self.on_trial_begin(trial)
+            trials.append(trial)
+        return trials
+
+    def _timed(self, train_trial: TrainTrial, trial: Any) -> Metrics:
+        """Trains a trial, and notes how long it took."""
+        started = time.perf_counter()
+        try:
+            return train_trial(trial.hyperparameters)
+        finally:
+            self._seconds[trial.trial_id] = round(time.perf_counter() - started, 2)
+
+    def _write_record(self, started: float) -> None:
+        """See `search`."""
         trials = self.trials()
         if not any(trial["status"] == "completed" for trial in trials):
             reason = trials[-1]["reason"] if trials else ""
@@ -126,8 +169,8 @@ def search(
 
     Args:
         fn_args: of TFX's Tuner; custom_config holds `hparams` (the values that are not searched, and the first trial's), `seed`,
-            `strategy`, perhaps `precision` and `scale_batch` (as training.run takes them), `trials` (at most so many) and `time_limit`
-            (seconds after which none begins; 0 for no limit).
+            `strategy`, perhaps `precision` and `scale_batch` (as training.run takes them), `trials` (at most so many), `time_limit`
+            (seconds after which none begins; 0 for no limit), and what trials.trainer takes.
         build_model: makes the compiled model from hyperparameters.
         search_space: registers the searched hyperparameters and returns a trial's values.
         label: name of the label among the transformed features.
@@ -156,11 +199,14 @@ def search(
         chosen = {FEATURES: hp.Choice(FEATURES, lists)} if len(lists) > 1 else {}
         return for_replicas(config, dict(config["hparams"]) | search_space(hp) | chosen)
 
-    def train_trial(hp: keras_tuner.HyperParameters) -> dict[str, list[float]]:
-        _, history = (learn or fit)(
-            build_model, values(hp), train, validation, seed=config["seed"], strategy=config["strategy"], initialise=initialise
-        )
-        metrics: dict[str, list[float]] = history["metrics"]
+    def train_trial(hp: keras_tuner.HyperParameters) -> Metrics:
+        try:
+            _, history = (learn or fit)(
+                build_model, values(hp), train, validation, seed=config["seed"], strategy=config["strategy"], initialise=initialise
+            )
+        finally:
+            keras.backend.clear_session()
+        metrics: Metrics = history["metrics"]
         return metrics
 
     space = keras_tuner.HyperParameters()
@@ -174,7 +220,16 @@ def search(
         max_trials=config["trials"],
         seed=config["seed"],
     )
-    found = Search(train_trial, ranking, oracle=oracle, directory=fn_args.working_dir, project_name="search", overwrite=True)
+    found = Search(
+        train_trial,
+        ranking,
+        config.get("parallel_trials", 1),
+        functools.partial(trials.trainer, fn_args),
+        oracle=oracle,
+        directory=fn_args.working_dir,
+        project_name="search",
+        overwrite=True,
+    )
     return TunerFnResult(tuner=found, fit_kwargs={})
 
 

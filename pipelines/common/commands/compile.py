@@ -10,7 +10,17 @@ from typing import Any
 
 import click
 
-from pipelines.common.commands.options import Command, debug_option, is_debug, json_option, model_argument, print_json, root_option
+from pipelines.common.commands import machines
+from pipelines.common.commands.machines import machine_options
+from pipelines.common.commands.options import (
+    Command,
+    debug_option,
+    is_debug,
+    json_option,
+    model_argument,
+    print_json,
+    root_option,
+)
 from pipelines.common.commands.run import overrides, resolved
 from pipelines.common.config import Baseline, ModelConfig, RunConfig
 from pipelines.common.data import cannot_write
@@ -19,9 +29,6 @@ from pipelines.common.quiet import NOWHERE, quiet
 from pipelines.common.remote.places import uri_of
 from pipelines.common.remote.target import KUBEFLOW, TARGETS, Remote, Resources, default_root, gigabytes
 from trainer_modules.common.strategies import PRECISIONS
-
-# As multiworker is a training of several machines, which a job of its own starts (docs/cloud.md).
-STRATEGIES = ("auto", "single", "mirrored", "tpu")
 
 EXAMPLES = (
     "darsena compile {model} --target vertex --pipeline-root gs://bucket/darsena --image IMAGE -o job.json",
@@ -45,13 +52,11 @@ EXAMPLES = (
 @click.option("--preset", default="", metavar="NAME", help="A variant of the model.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable).")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
-@click.option("--strategy", type=click.Choice(STRATEGIES), default="auto", show_default=True, help="How training is distributed.")
+@machine_options
 @click.option(
     "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
 )
 @click.option("--scale-batch", is_flag=True, help="Batch and learning rate times the number of replicas.")
-@click.option("--tune", is_flag=True, help="Search hyperparameters first.")
-@click.option("--trials", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="At most so many trials of a search.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=42, show_default=True, metavar="N", help="Of all random choices.")
 @click.option(
     "--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE", help="darsena.json of what is served."
@@ -78,6 +83,7 @@ def command(
     preset: str,
     settings: tuple[str, ...],
     epochs: int | None,
+    train_on: Path | None,
     baseline: Path | None,
     cpu: tuple[str, ...],
     memory: tuple[str, ...],
@@ -106,8 +112,13 @@ def command(
         webhook=notify,
         cache=not no_cache,
     )
+    machines.check(options["strategy"], options["workers"], options["tune"])
     hparams, found = resolved(model, preset, overrides(settings, epochs), data, root)
     at = data_at or place / "data" / found.path.name
+    # Kubeflow's launcher gives each node folders of its own, and the volume is what a job's machines see too.
+    job = machines.train_on(train_on, options["strategy"], options["tune"], place / "jobs", copied=target == KUBEFLOW)
+    if job:
+        remote.check_job(job["job"])
     with quiet(None if is_debug() else NOWHERE):
         from pipelines.common.fingerprint import data_fingerprint
         from pipelines.common.remote.compiling import compile_job, written
@@ -118,11 +129,12 @@ def command(
             hparams=hparams,
             preset=preset,
             cache=not no_cache,
+            train_on=job,
             baseline=read_baseline(baseline) if baseline else None,
             **options,
         )
-        job = compile_job(model, run, remote)
-    text = written(job, target)
+        compiled = compile_job(model, run, remote)
+    text = written(compiled, target)
     if out is None:
         click.echo(text, nl=False)
         return
@@ -130,10 +142,16 @@ def command(
         out.write_text(text)
     except OSError as error:
         raise cannot_write(out, error) from error
-    nodes = sorted(job["pipelineSpec"]["components"])
+    nodes = sorted(compiled["pipelineSpec"]["components"])
     if as_json:
         print_json(
-            {"file": str(out), "target": target, "nodes": nodes, "data": str(at), "parameters": job["runtimeConfig"]["parameterValues"]}
+            {
+                "file": str(out),
+                "target": target,
+                "nodes": nodes,
+                "data": str(at),
+                "parameters": compiled["runtimeConfig"]["parameterValues"],
+            }
         )
         return
     click.echo(f"wrote  {out}, {len(nodes)} nodes, for {'Kubeflow Pipelines' if target == KUBEFLOW else 'Vertex AI'}")

@@ -12,6 +12,8 @@ import click
 
 from components.imports import uncollected
 from pipelines.common import hyperparameters
+from pipelines.common.commands import machines
+from pipelines.common.commands.machines import machine_options
 from pipelines.common.commands.options import (
     Command,
     beam_option,
@@ -29,7 +31,7 @@ from pipelines.common.engines import checks
 from pipelines.common.errors import ExitCode, UsageError
 from pipelines.common.layout import load_model, model_names, runs_dir
 from pipelines.common.quiet import log_file, quiet
-from trainer_modules.common.strategies import NAMES, PRECISIONS
+from trainer_modules.common.strategies import PRECISIONS
 
 
 class RunCommand(Command):
@@ -90,14 +92,7 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @click.option("--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True, help="Who runs the components.")
 @beam_option
 @beam_options_option
-@click.option("--strategy", type=click.Choice(NAMES), default="auto", show_default=True, help="How training is distributed.")
-@click.option("--workers", type=click.IntRange(min=2), metavar="N", help="Processes of --strategy multiworker.")
-@click.option(
-    "--tf-job",
-    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
-    metavar="FILE",
-    help="Have them in Kubernetes, by this manifest.",
-)
+@machine_options
 @click.option(
     "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
 )
@@ -105,8 +100,6 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @click.option("--preset", default="", metavar="NAME", help="A variant of the model (see `run MODEL --help`).")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable; see `run MODEL --help`).")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
-@click.option("--tune", is_flag=True, help="Search hyperparameters first.")
-@click.option("--trials", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="At most so many trials of a search.")
 @click.option("--time-limit", type=Duration(), default=0.0, metavar="TIME", help="Begin no trial after 90s, 10m, 1h.  [default: none]")
 @click.option("--no-cache", is_flag=True, help="Answer no component from an earlier run.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=42, show_default=True, metavar="N", help="Of all random choices.")
@@ -120,8 +113,7 @@ def command(
     epochs: int | None,
     preset: str,
     no_cache: bool,
-    workers: int | None,
-    tf_job: str | None,
+    train_on: Path | None,
     beam: str,
     beam_options: tuple[str, ...],
     as_json: bool,
@@ -131,14 +123,12 @@ def command(
 
     Exit codes: 0 blessed and pushed, 1 failed, 2 wrong usage, 3 not blessed, 4 data rejected.
     """
-    if not options["tune"]:
-        refuse_without_tune(click.get_current_context())
-    elif options["strategy"] == "multiworker":
-        raise UsageError("expected another --strategy than multiworker with --tune, whose trials train in one process. Tune first.")
+    machines.check(options["strategy"], options["workers"], options["tune"])
+    job = machines.train_on(train_on, options["strategy"], options["tune"], root / "jobs")
     engine = checks.checked(checks.chosen(beam, beam_options), root)
     hparams, found = resolved(model, preset, overrides(settings, epochs), data, root)
-    kept: dict[str, Any] = {"preset": preset, "engine": engine, "workers": workers or 0, "tf_job": tf_job or "", "cache": not no_cache}
-    run = RunConfig(root=root, data=found, hparams=hparams, **kept, **options)
+    kept: dict[str, Any] = {"preset": preset, "engine": engine, "cache": not no_cache}
+    run = RunConfig(root=root, data=found, hparams=hparams, train_on=job, **kept, **options)
     log = None if is_debug() else log_file(root, f"run-{model.name}")
     with quiet(log) as (out, err):
         record = run_pipeline(model, run, err if as_json else out, checked=bool(settings))
@@ -173,14 +163,6 @@ def resolved(model: ModelConfig, preset: str, settings: Mapping[str, str], data:
     if hparams.get("classes") == 0:
         hparams["classes"] = len(found.class_names)
     return hparams, found
-
-
-def refuse_without_tune(context: click.Context) -> None:
-    """Raises UsageError if an option of a search was given."""
-    for name in ("trials", "time_limit"):
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            option = name.replace("_", "-")
-            raise UsageError(f"expected --tune with --{option}, which says how long to search. Add it, or leave out --{option}.")
 
 
 def overrides(settings: tuple[str, ...], epochs: int | None) -> dict[str, str]:
@@ -236,8 +218,6 @@ def check_devices(run: RunConfig) -> None:
     from trainer_modules.common import strategies
 
     try:
-        if run.tf_job and run.strategy != "multiworker":
-            raise ValueError(f"expected --tf-job with --strategy multiworker, received {run.strategy}.")
         strategies.check(run.strategy, run.workers, None if run.scale_batch else run.hparams.get("batch_size"))
     except (ValueError, RuntimeError) as error:
         raise UsageError(str(error)) from error

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pipelines.common.errors import UsageError
 
@@ -29,6 +30,8 @@ ACCELERATORS = {
     ),
     KUBEFLOW: ("nvidia.com/gpu", "amd.com/gpu", "google.com/tpu"),
 }
+# What a job of a training by several machines is like.
+JOBS = {VERTEX: "kubeflow/customjob.yaml", KUBEFLOW: "kubeflow/tfjob.yaml"}
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)(Mi|Gi|M|G)?")
 _MEGABYTES = {"M": 1e-3, "Mi": 2**20 / 1e9, "G": 1.0, "Gi": 2**30 / 1e9, None: 1.0}
 
@@ -94,6 +97,20 @@ class Remote:
             raise UsageError("expected no --volume with --target vertex, which mounts buckets at /gcs.")
         if self.webhook and not self.webhook.startswith(("https://", "http://")):
             raise UsageError(f"expected --notify to be an http(s) address, received {self.webhook!r}.")
+
+    def check_job(self, job: Mapping[str, Any]) -> None:
+        """Refuses a job for the machines of a training or of a search that the target can't have.
+
+        Args:
+            job: of jobs.read.
+
+        Raises:
+            UsageError: it is the other target's, or needs a volume.
+        """
+        if (self.target == KUBEFLOW) != ("kind" in job):
+            raise UsageError(f"expected --train-on of {self.target} to be like {JOBS[self.target]}, received the other target's.")
+        if self.target == KUBEFLOW and not self.volume:
+            raise UsageError("expected --volume with --train-on: the claim that the nodes and the machines of the job mount.")
 
 
 def gigabytes(text: str) -> float:
