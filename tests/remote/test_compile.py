@@ -130,6 +130,8 @@ def test_vertex_looks_at_the_data_before_its_cache_and_kubeflow_cannot(compiled)
         ((*VERTEX, "--notify", "ftp://x"), "expected --notify to be an http.* received 'ftp://x'"),
         ((*VERTEX, "--baseline", __file__), "expected --baseline to be the darsena.json in assets.extra/ of a pushed version"),
         (("--target", "airflow", *VERTEX[2:]), "'airflow' is not one of 'vertex', 'kubeflow'"),
+        (VERTEX[:2], "Missing option '--pipeline-root'. See 'darsena compile --help'."),
+        (VERTEX[:4], "Missing option '--image'. See 'darsena compile --help'."),
     ],
 )
 def test_what_a_target_cannot_do_is_one_line_and_writes_nothing(darsena, root, tmp_path, arguments, says):

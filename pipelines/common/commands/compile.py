@@ -10,7 +10,16 @@ from typing import Any
 
 import click
 
-from pipelines.common.commands.options import Command, debug_option, is_debug, json_option, model_argument, print_json, root_option
+from pipelines.common.commands.options import (
+    Command,
+    debug_option,
+    is_debug,
+    json_option,
+    model_argument,
+    print_json,
+    root_option,
+    together,
+)
 from pipelines.common.commands.run import overrides, resolved
 from pipelines.common.config import Baseline, ModelConfig, RunConfig
 from pipelines.common.data import cannot_write
@@ -29,49 +38,49 @@ EXAMPLES = (
 )
 
 
-@click.command("compile", cls=Command, examples=EXAMPLES)
-@model_argument
-@click.option("--target", type=click.Choice(TARGETS), required=True, help="Who runs it.")
-@click.option("--pipeline-root", required=True, metavar="URI", help="For artifacts: gs://…, with Kubeflow s3://… or minio://… too.")
-@click.option("--image", required=True, metavar="IMAGE", help="Container image of the nodes (kubeflow/Dockerfile makes it).")
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: standard output.")
-@click.option(
-    "--remote-root", type=click.Path(path_type=Path), metavar="DIR", help="Root as nodes see it.  [default: the bucket, or the volume]"
+# Those of `compiled`, which sees to what is required: `darsena submit FILE` takes none of them.
+compile_options = together(
+    click.option("--pipeline-root", metavar="URI", help="For artifacts: gs://…, with Kubeflow s3://… or minio://… too.  [required]"),
+    click.option("--image", metavar="IMAGE", help="Container image of the nodes (kubeflow/Dockerfile makes it).  [required]"),
+    click.option(
+        "--remote-root", type=click.Path(path_type=Path), metavar="DIR", help="Root as nodes see it.  [default: the bucket, or the volume]"
+    ),
+    click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Here: what its files and classes are."),
+    click.option(
+        "--data-at", type=click.Path(path_type=Path), metavar="DIR", help="The same data as nodes see it.  [default: <remote root>/data/…]"
+    ),
+    click.option("--preset", default="", metavar="NAME", help="A variant of the model."),
+    click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable)."),
+    click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N."),
+    click.option("--strategy", type=click.Choice(STRATEGIES), default="auto", show_default=True, help="How training is distributed."),
+    click.option(
+        "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
+    ),
+    click.option("--scale-batch", is_flag=True, help="Batch and learning rate times the number of replicas."),
+    click.option("--tune", is_flag=True, help="Search hyperparameters first."),
+    click.option(
+        "--trials", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="At most so many trials of a search."
+    ),
+    click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=42, show_default=True, metavar="N", help="Of all random choices."),
+    click.option(
+        "--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE", help="darsena.json of what is served."
+    ),
+    click.option("--cpu", multiple=True, metavar="NODE=CORES", help="Of a node (repeatable)."),
+    click.option("--memory", multiple=True, metavar="NODE=16G", help="Of a node (repeatable)."),
+    click.option("--accelerator", multiple=True, metavar="NODE=KIND[:N]", help="Of a node (repeatable), by the target's name."),
+    click.option("--image-of", multiple=True, metavar="NODE=IMAGE", help="Of a node (repeatable)."),
+    click.option("--volume", default="", metavar="CLAIM", help="With Kubeflow: a PersistentVolumeClaim for the remote root."),
+    click.option("--notify", default="", metavar="URL", help="A webhook that is told how a run ended."),
+    click.option("--no-cache", is_flag=True, help="Answer no node from an earlier run."),
 )
-@click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Here: what its files and classes are.")
-@click.option(
-    "--data-at", type=click.Path(path_type=Path), metavar="DIR", help="The same data as nodes see it.  [default: <remote root>/data/…]"
-)
-@click.option("--preset", default="", metavar="NAME", help="A variant of the model.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable).")
-@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
-@click.option("--strategy", type=click.Choice(STRATEGIES), default="auto", show_default=True, help="How training is distributed.")
-@click.option(
-    "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
-)
-@click.option("--scale-batch", is_flag=True, help="Batch and learning rate times the number of replicas.")
-@click.option("--tune", is_flag=True, help="Search hyperparameters first.")
-@click.option("--trials", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="At most so many trials of a search.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=42, show_default=True, metavar="N", help="Of all random choices.")
-@click.option(
-    "--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE", help="darsena.json of what is served."
-)
-@click.option("--cpu", multiple=True, metavar="NODE=CORES", help="Of a node (repeatable).")
-@click.option("--memory", multiple=True, metavar="NODE=16G", help="Of a node (repeatable).")
-@click.option("--accelerator", multiple=True, metavar="NODE=KIND[:N]", help="Of a node (repeatable), by the target's name.")
-@click.option("--image-of", multiple=True, metavar="NODE=IMAGE", help="Of a node (repeatable).")
-@click.option("--volume", default="", metavar="CLAIM", help="With Kubeflow: a PersistentVolumeClaim for the remote root.")
-@click.option("--notify", default="", metavar="URL", help="A webhook that is told how a run ended.")
-@click.option("--no-cache", is_flag=True, help="Answer no node from an earlier run.")
-@root_option
-@json_option
-@debug_option
-def command(
+
+
+def compiled(
     model: ModelConfig,
     target: str,
-    pipeline_root: str,
-    image: str,
-    out: Path | None,
+    root: Path,
+    pipeline_root: str | None,
+    image: str | None,
     remote_root: Path | None,
     data: str,
     data_at: Path | None,
@@ -86,14 +95,17 @@ def command(
     volume: str,
     notify: str,
     no_cache: bool,
-    root: Path,
-    as_json: bool,
     **options: Any,
-) -> None:
-    """Write the pipeline for Vertex AI (a job as JSON) or Kubeflow Pipelines (YAML), with no network.
+) -> tuple[dict[str, Any], Path, Path]:
+    """The job of a model's pipeline, from the options.
 
-    The same arguments make the same file. Its runtime parameters are `data` and `serving_dir`.
+    Returns:
+        The job; where its data is here; where its nodes look for the same data.
+
+    Raises:
+        MissingParameter: an option is missing without which there is none.
     """
+    pipeline_root, image = needed("--pipeline-root", pipeline_root), needed("--image", image)
     place = remote_root or default_root(target, pipeline_root)
     remote = Remote(
         target,
@@ -110,7 +122,7 @@ def command(
     at = data_at or place / "data" / found.path.name
     with quiet(None if is_debug() else NOWHERE):
         from pipelines.common.fingerprint import data_fingerprint
-        from pipelines.common.remote.compiling import compile_job, written
+        from pipelines.common.remote.compiling import compile_job
 
         run = RunConfig(
             root=place,
@@ -122,6 +134,25 @@ def command(
             **options,
         )
         job = compile_job(model, run, remote)
+    return job, found.path, at
+
+
+@click.command("compile", cls=Command, examples=EXAMPLES)
+@model_argument
+@click.option("--target", type=click.Choice(TARGETS), required=True, help="Who runs it.")
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: standard output.")
+@compile_options
+@root_option
+@json_option
+@debug_option
+def command(model: ModelConfig, target: str, out: Path | None, root: Path, as_json: bool, **options: Any) -> None:
+    """Write the pipeline for Vertex AI (a job as JSON) or Kubeflow Pipelines (YAML), with no network.
+
+    The same arguments make the same file. Its runtime parameters are `data` and `serving_dir`.
+    """
+    job, here, there = compiled(model, target, root, **options)
+    from pipelines.common.remote.compiling import written
+
     text = written(job, target)
     if out is None:
         click.echo(text, nl=False)
@@ -133,11 +164,22 @@ def command(
     nodes = sorted(job["pipelineSpec"]["components"])
     if as_json:
         print_json(
-            {"file": str(out), "target": target, "nodes": nodes, "data": str(at), "parameters": job["runtimeConfig"]["parameterValues"]}
+            {"file": str(out), "target": target, "nodes": nodes, "data": str(there), "parameters": job["runtimeConfig"]["parameterValues"]}
         )
         return
     click.echo(f"wrote  {out}, {len(nodes)} nodes, for {'Kubeflow Pipelines' if target == KUBEFLOW else 'Vertex AI'}")
-    click.echo(f"data   {found.path} is to be at {at}")
+    click.echo(f"data   {here} is to be at {there}")
+
+
+def needed(option: str, value: str | None) -> str:
+    """The value of an option that there is to be.
+
+    Raises:
+        MissingParameter: there is none.
+    """
+    if value is None:
+        raise click.MissingParameter(ctx=click.get_current_context(), param_hint=repr(option), param_type="option")
+    return value
 
 
 def pairs(option: str, given: Iterable[str], convert: Callable[[str], Any]) -> Iterable[tuple[str, Any]]:
