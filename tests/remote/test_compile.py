@@ -147,6 +147,8 @@ def test_vertex_looks_at_the_data_before_its_cache_and_kubeflow_cannot(compiled)
         ((*VERTEX, "--parallel-trials", "2"), "expected --tune with --parallel-trials, which says how to search"),
         ((*VERTEX, *SEVERAL, "--tune"), "expected another --strategy than multiworker with --tune"),
         (("--target", "airflow", *VERTEX[2:]), "'airflow' is not one of 'vertex', 'kubeflow'"),
+        (VERTEX[:2], "Missing option '--pipeline-root'. See 'darsena compile --help'."),
+        (VERTEX[:4], "Missing option '--image'. See 'darsena compile --help'."),
     ],
 )
 def test_what_a_target_cannot_do_is_one_line_and_writes_nothing(darsena, root, tmp_path, arguments, says):

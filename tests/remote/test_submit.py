@@ -10,6 +10,7 @@ from google.protobuf import json_format
 from pipelines.common.remote import submitting, vertex
 from tests.remote.conftest import CREATE, DEFAULTS, EXHAUSTED, FILES, TARGETS
 from tests.remote.fakes import Fake, Fault
+from tests.remote.test_compile import ASKED, MODEL
 
 
 def sent(fake: Fake) -> list[str]:
@@ -41,17 +42,8 @@ def test_kubeflow_receives_both_documents_parameters_account_and_token(darsena, 
     monkeypatch.setenv("DARSENA_KUBEFLOW_TOKEN", "secret")
     fake.experiments = {"other": "1", "nightly": "2"}
     ended = darsena(
-        *(
-            "submit",
-            FILES["kubeflow"],
-            *fake.where,
-            "--parameter",
-            "data=/mnt/new",
-            "--service-account",
-            "runner",
-            "--experiment",
-            "nightly",
-        )
+        *("submit", FILES["kubeflow"], *fake.where, "--parameter", "data=/mnt/new"),
+        *("--service-account", "runner", "--experiment", "nightly"),
     )
     assert ended.code == 0, ended.err
     (run,) = fake.made
@@ -235,3 +227,69 @@ def test_a_schedule_has_the_pipeline_its_parameters_and_the_hour(darsena, fake, 
         assert made.runtime_config.parameters == DEFAULTS[target] | {"data": "/new"}
         assert made.pipeline_spec["pipeline_spec"]["pipelineInfo"]["name"] == "mnist-softmax"
         assert ended.out == f"schedule  id-1\nlook at   {fake.page}recurringrun/details/id-1\n"
+
+
+@TARGETS
+def test_a_model_is_compiled_to_what_compile_writes_and_sent_with_its_parameters(darsena, fake, target, tmp_path):
+    asked = (*ASKED[FILES[target].name], "--epochs", "3", "--root", tmp_path)
+    assert darsena("compile", MODEL, *asked, "-o", tmp_path / "file").code == 0
+    text = (tmp_path / "file").read_text()
+    ended = darsena("submit", MODEL, *asked, *fake.where, "--parameter", "serving_dir=/new")
+    assert (ended.code, ended.err) == (0, "")
+    (made,) = fake.made
+    if target == "vertex":
+        job = made.pipeline_job
+        sent, written = json_format.MessageToDict(type(job).pb(job).pipeline_spec), json.loads(text)["pipelineSpec"]
+        values, run = dict(job.runtime_config.parameter_values), made.pipeline_job_id
+        assert (job.display_name, job.runtime_config.gcs_output_directory) == (MODEL, "gs://bucket/darsena")
+    else:
+        spec, platforms = yaml.safe_load_all(text)
+        sent, written = made.pipeline_spec, {"pipeline_spec": spec, "platform_spec": platforms}
+        values, run = made.runtime_config.parameters, "id-1"
+    assert sent == written
+    assert values == DEFAULTS[target] | {"serving_dir": "/new"}
+    here, *told = ended.out.splitlines()
+    assert here == f"data      {tmp_path / 'data' / 'mnist-sample'} is to be at {DEFAULTS[target]['data']}"
+    assert told[0] == f"run       {run}"
+
+
+@pytest.mark.parametrize("target", ["vertex"])
+def test_a_file_goes_before_the_model_of_its_name(darsena, fake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / MODEL).write_text(FILES["vertex"].read_text())
+    ended = darsena("submit", MODEL, *fake.where)
+    assert (ended.code, len(fake.made)) == (0, 1), ended.err
+
+
+@TARGETS
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((MODEL,), "Missing option '--pipeline-root'. See 'darsena submit --help'."),
+        ((MODEL, "--pipeline-root", "gs://bucket"), "Missing option '--image'. See 'darsena submit --help'."),
+        (
+            ("mnist_sofmax",),
+            "expected a FILE that `darsena compile` wrote, or the name of a MODEL, received 'mnist_sofmax': "
+            "there is no such file, and there is no model 'mnist_sofmax'. Did you mean 'mnist_softmax'?",
+        ),
+        (("nowhere/job.json",), "received 'nowhere/job.json': there is no such file, and there is no model 'nowhere/job.json'."),
+        (("FILE", "--image", "i"), "expected no --image with FILE, which is compiled already."),
+        (("FILE", "--set", "epochs=1"), "expected no --set with FILE"),
+        (("FILE", "--seed", "42"), "expected no --seed with FILE"),
+        (("FILE", "--root", "r"), "expected no --root with FILE"),
+    ],
+)
+def test_what_is_neither_or_lacks_or_has_an_option_of_compile_sends_nothing(darsena, fake, target, tmp_path, monkeypatch, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FILE").write_text(FILES[target].read_text())
+    ended = darsena("submit", *arguments, *fake.where)
+    assert (ended.code, ended.out, fake.calls, ended.err.count("\n")) == (2, "", [], 1)
+    assert told in ended.err
+
+
+def test_help_has_both_forms_and_what_compiles_a_model_by_itself(darsena):
+    told = " ".join(darsena("submit", "--help").out.split())
+    own, compiles = told.split("With a MODEL, as of compile:")
+    assert "--cron" in own and "--image" not in own
+    assert "--image IMAGE" in compiles and "[required]" in compiles and "--cron TIMES" not in compiles
+    assert "darsena submit job.json" in compiles and "--pipeline-root gs://bucket/darsena" in compiles

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from pipelines.common.commands import machines
-from pipelines.common.commands.machines import machine_options
 from pipelines.common.commands.options import (
     Command,
     debug_option,
@@ -20,6 +19,7 @@ from pipelines.common.commands.options import (
     model_argument,
     print_json,
     root_option,
+    together,
 )
 from pipelines.common.commands.run import overrides, resolved
 from pipelines.common.config import Baseline, ModelConfig, RunConfig
@@ -36,47 +36,45 @@ EXAMPLES = (
 )
 
 
-@click.command("compile", cls=Command, examples=EXAMPLES)
-@model_argument
-@click.option("--target", type=click.Choice(TARGETS), required=True, help="Who runs it.")
-@click.option("--pipeline-root", required=True, metavar="URI", help="For artifacts: gs://…, with Kubeflow s3://… or minio://… too.")
-@click.option("--image", required=True, metavar="IMAGE", help="Container image of the nodes (kubeflow/Dockerfile makes it).")
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: standard output.")
-@click.option(
-    "--remote-root", type=click.Path(path_type=Path), metavar="DIR", help="Root as nodes see it.  [default: the bucket, or the volume]"
+# Those of `compiled`, which sees to what is required: `darsena submit FILE` takes none of them.
+compile_options = together(
+    click.option("--pipeline-root", metavar="URI", help="For artifacts: gs://…, with Kubeflow s3://… or minio://… too.  [required]"),
+    click.option("--image", metavar="IMAGE", help="Container image of the nodes (kubeflow/Dockerfile makes it).  [required]"),
+    click.option(
+        "--remote-root", type=click.Path(path_type=Path), metavar="DIR", help="Root as nodes see it.  [default: the bucket, or the volume]"
+    ),
+    click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Here: what its files and classes are."),
+    click.option(
+        "--data-at", type=click.Path(path_type=Path), metavar="DIR", help="The same data as nodes see it.  [default: <remote root>/data/…]"
+    ),
+    click.option("--preset", default="", metavar="NAME", help="A variant of the model."),
+    click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable)."),
+    click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N."),
+    machines.machine_options,
+    click.option(
+        "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
+    ),
+    click.option("--scale-batch", is_flag=True, help="Batch and learning rate times the number of replicas."),
+    click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=42, show_default=True, metavar="N", help="Of all random choices."),
+    click.option(
+        "--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE", help="darsena.json of what is served."
+    ),
+    click.option("--cpu", multiple=True, metavar="NODE=CORES", help="Of a node (repeatable)."),
+    click.option("--memory", multiple=True, metavar="NODE=16G", help="Of a node (repeatable)."),
+    click.option("--accelerator", multiple=True, metavar="NODE=KIND[:N]", help="Of a node (repeatable), by the target's name."),
+    click.option("--image-of", multiple=True, metavar="NODE=IMAGE", help="Of a node (repeatable)."),
+    click.option("--volume", default="", metavar="CLAIM", help="With Kubeflow: a PersistentVolumeClaim for the remote root."),
+    click.option("--notify", default="", metavar="URL", help="A webhook that is told how a run ended."),
+    click.option("--no-cache", is_flag=True, help="Answer no node from an earlier run."),
 )
-@click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Here: what its files and classes are.")
-@click.option(
-    "--data-at", type=click.Path(path_type=Path), metavar="DIR", help="The same data as nodes see it.  [default: <remote root>/data/…]"
-)
-@click.option("--preset", default="", metavar="NAME", help="A variant of the model.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable).")
-@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
-@machine_options
-@click.option(
-    "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
-)
-@click.option("--scale-batch", is_flag=True, help="Batch and learning rate times the number of replicas.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=42, show_default=True, metavar="N", help="Of all random choices.")
-@click.option(
-    "--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE", help="darsena.json of what is served."
-)
-@click.option("--cpu", multiple=True, metavar="NODE=CORES", help="Of a node (repeatable).")
-@click.option("--memory", multiple=True, metavar="NODE=16G", help="Of a node (repeatable).")
-@click.option("--accelerator", multiple=True, metavar="NODE=KIND[:N]", help="Of a node (repeatable), by the target's name.")
-@click.option("--image-of", multiple=True, metavar="NODE=IMAGE", help="Of a node (repeatable).")
-@click.option("--volume", default="", metavar="CLAIM", help="With Kubeflow: a PersistentVolumeClaim for the remote root.")
-@click.option("--notify", default="", metavar="URL", help="A webhook that is told how a run ended.")
-@click.option("--no-cache", is_flag=True, help="Answer no node from an earlier run.")
-@root_option
-@json_option
-@debug_option
-def command(
+
+
+def compiled(
     model: ModelConfig,
     target: str,
-    pipeline_root: str,
-    image: str,
-    out: Path | None,
+    root: Path,
+    pipeline_root: str | None,
+    image: str | None,
     remote_root: Path | None,
     data: str,
     data_at: Path | None,
@@ -92,14 +90,17 @@ def command(
     volume: str,
     notify: str,
     no_cache: bool,
-    root: Path,
-    as_json: bool,
     **options: Any,
-) -> None:
-    """Write the pipeline for Vertex AI (a job as JSON) or Kubeflow Pipelines (YAML), with no network.
+) -> tuple[dict[str, Any], Path, Path]:
+    """The job of a model's pipeline, from the options.
 
-    The same arguments make the same file. Its runtime parameters are `data` and `serving_dir`.
+    Returns:
+        The job; where its data is here; where its nodes look for the same data.
+
+    Raises:
+        MissingParameter: an option is missing without which there is none.
     """
+    pipeline_root, image = needed("--pipeline-root", pipeline_root), needed("--image", image)
     place = remote_root or default_root(target, pipeline_root)
     remote = Remote(
         target,
@@ -116,12 +117,12 @@ def command(
     hparams, found = resolved(model, preset, overrides(settings, epochs), data, root)
     at = data_at or place / "data" / found.path.name
     # Kubeflow's launcher gives each node folders of its own, and the volume is what a job's machines see too.
-    job = machines.train_on(train_on, options["strategy"], options["tune"], place / "jobs", copied=target == KUBEFLOW)
-    if job:
-        remote.check_job(job["job"])
+    elsewhere = machines.train_on(train_on, options["strategy"], options["tune"], place / "jobs", copied=target == KUBEFLOW)
+    if elsewhere:
+        remote.check_job(elsewhere["job"])
     with quiet(None if is_debug() else NOWHERE):
         from pipelines.common.fingerprint import data_fingerprint
-        from pipelines.common.remote.compiling import compile_job, written
+        from pipelines.common.remote.compiling import compile_job
 
         run = RunConfig(
             root=place,
@@ -129,12 +130,31 @@ def command(
             hparams=hparams,
             preset=preset,
             cache=not no_cache,
-            train_on=job,
+            train_on=elsewhere,
             baseline=read_baseline(baseline) if baseline else None,
             **options,
         )
-        compiled = compile_job(model, run, remote)
-    text = written(compiled, target)
+        job = compile_job(model, run, remote)
+    return job, found.path, at
+
+
+@click.command("compile", cls=Command, examples=EXAMPLES)
+@model_argument
+@click.option("--target", type=click.Choice(TARGETS), required=True, help="Who runs it.")
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: standard output.")
+@compile_options
+@root_option
+@json_option
+@debug_option
+def command(model: ModelConfig, target: str, out: Path | None, root: Path, as_json: bool, **options: Any) -> None:
+    """Write the pipeline for Vertex AI (a job as JSON) or Kubeflow Pipelines (YAML), with no network.
+
+    The same arguments make the same file. Its runtime parameters are `data` and `serving_dir`.
+    """
+    job, here, there = compiled(model, target, root, **options)
+    from pipelines.common.remote.compiling import written
+
+    text = written(job, target)
     if out is None:
         click.echo(text, nl=False)
         return
@@ -142,20 +162,25 @@ def command(
         out.write_text(text)
     except OSError as error:
         raise cannot_write(out, error) from error
-    nodes = sorted(compiled["pipelineSpec"]["components"])
+    nodes = sorted(job["pipelineSpec"]["components"])
     if as_json:
         print_json(
-            {
-                "file": str(out),
-                "target": target,
-                "nodes": nodes,
-                "data": str(at),
-                "parameters": compiled["runtimeConfig"]["parameterValues"],
-            }
+            {"file": str(out), "target": target, "nodes": nodes, "data": str(there), "parameters": job["runtimeConfig"]["parameterValues"]}
         )
         return
     click.echo(f"wrote  {out}, {len(nodes)} nodes, for {'Kubeflow Pipelines' if target == KUBEFLOW else 'Vertex AI'}")
-    click.echo(f"data   {found.path} is to be at {at}")
+    click.echo(f"data   {here} is to be at {there}")
+
+
+def needed(option: str, value: str | None) -> str:
+    """The value of an option that there is to be.
+
+    Raises:
+        MissingParameter: there is none.
+    """
+    if value is None:
+        raise click.MissingParameter(ctx=click.get_current_context(), param_hint=repr(option), param_type="option")
+    return value
 
 
 def pairs(option: str, given: Iterable[str], convert: Callable[[str], Any]) -> Iterable[tuple[str, Any]]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from pipelines.common.commands.options import together
 from pipelines.common.errors import UsageError
 from trainer_modules.common import strategies
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 # Each says how to search.
 OF_A_SEARCH = ("trials", "time_limit", "parallel_trials")
 
-OPTIONS = (
+machine_options = together(
     click.option("--strategy", type=click.Choice(strategies.NAMES), default="auto", show_default=True, help="How training is distributed."),
     click.option(
         "--workers",
@@ -34,13 +33,6 @@ OPTIONS = (
         help="Have these workers or trials on machines of their own: kubeflow/tfjob.yaml, customjob.yaml.",
     ),
 )
-
-
-def machine_options(function: Function) -> Function:
-    """Gives a command the options that `check` and `train_on` take."""
-    for option in reversed(OPTIONS):
-        function = option(function)
-    return function
 
 
 def check(strategy: str, workers: int, tune: bool) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 LOOPBACK = "127.0.0.1"
 GRPC_PORT = 8500
 REST_PORT = 8501
@@ -92,6 +94,17 @@ def remember_debug(ctx: click.Context, param: click.Parameter, value: bool) -> N
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, callback=remember_debug, help="Show tracebacks and the libraries' own messages."
 )
+
+
+def together(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """One decorator that gives a command several options, in this order."""
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def is_debug() -> bool:

@@ -13,7 +13,6 @@ import click
 from components.imports import uncollected
 from pipelines.common import hyperparameters
 from pipelines.common.commands import machines
-from pipelines.common.commands.machines import machine_options
 from pipelines.common.commands.options import (
     Command,
     beam_option,
@@ -92,7 +91,7 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @click.option("--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True, help="Who runs the components.")
 @beam_option
 @beam_options_option
-@machine_options
+@machines.machine_options
 @click.option(
     "--precision", type=click.Choice(list(PRECISIONS)), default="float32", show_default=True, help="Of the training's arithmetic."
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import click
 
-from pipelines.common.commands.options import is_debug, print_json
+from pipelines.common.commands.options import is_debug, print_json, together
 from pipelines.common.errors import DarsenaError, UsageError
 from pipelines.common.quiet import NOWHERE, quiet
 from pipelines.common.remote.kubeflow import Kubeflow
@@ -17,7 +17,6 @@ from pipelines.common.remote.submitting import SUCCEEDED, Interrupted, Run, Serv
 from pipelines.common.remote.target import KUBEFLOW, TARGETS, VERTEX
 from pipelines.common.remote.vertex import Vertex
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 SERVICES: dict[str, type[Vertex] | type[Kubeflow]] = {VERTEX: Vertex, KUBEFLOW: Kubeflow}
 
 
@@ -32,20 +31,14 @@ def http_address(ctx: click.Context, param: click.Parameter, value: str | None) 
     return value and value.rstrip("/")
 
 
-OPTIONS = (
+# Those of `service`.
+target_options = together(
     click.option("--target", type=click.Choice(TARGETS), required=True, help="Who runs it."),
     click.option("--project", metavar="ID", help="Vertex AI's: project."),
     click.option("--region", metavar="NAME", help="Vertex AI's: region, such as europe-west4."),
     click.option("--host", metavar="URL", callback=http_address, help="Kubeflow's: address of its API."),
     click.option("--namespace", metavar="NAME", help="Kubeflow's: namespace of the runs, where there are several users."),
 )
-
-
-def target_options(function: Function) -> Function:
-    """Gives a command the options of `service`."""
-    for option in reversed(OPTIONS):
-        function = option(function)
-    return function
 
 
 def service(target: str, options: dict[str, Any]) -> Service:
