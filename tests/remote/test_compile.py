@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from components import places
 from pipelines.common.errors import UsageError
-from pipelines.common.remote import checks, notify, places
+from pipelines.common.remote import checks, notify
 from pipelines.common.remote.target import Remote, Resources, gigabytes
 
 GOLDEN = Path(__file__).parent / "golden"

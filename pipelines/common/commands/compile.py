@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
+from components.places import uri_of
 from pipelines.common.commands.options import Command, debug_option, is_debug, json_option, model_argument, print_json, root_option
 from pipelines.common.commands.run import overrides, resolved
 from pipelines.common.config import Baseline, ModelConfig, RunConfig
 from pipelines.common.data import cannot_write
 from pipelines.common.errors import UsageError
 from pipelines.common.quiet import NOWHERE, quiet
-from pipelines.common.remote.places import uri_of
 from pipelines.common.remote.target import KUBEFLOW, TARGETS, Remote, Resources, default_root, gigabytes
 from trainer_modules.common.strategies import PRECISIONS
 
@@ -62,6 +62,7 @@ EXAMPLES = (
 @click.option("--image-of", multiple=True, metavar="NODE=IMAGE", help="Of a node (repeatable).")
 @click.option("--volume", default="", metavar="CLAIM", help="With Kubeflow: a PersistentVolumeClaim for the remote root.")
 @click.option("--notify", default="", metavar="URL", help="A webhook that is told how a run ended.")
+@click.option("--endpoint", type=click.Path(path_type=Path), metavar="FILE", help="With Vertex AI: settings of what serves each push.")
 @click.option("--no-cache", is_flag=True, help="Answer no node from an earlier run.")
 @root_option
 @json_option
@@ -85,6 +86,7 @@ def command(
     image_of: tuple[str, ...],
     volume: str,
     notify: str,
+    endpoint: Path | None,
     no_cache: bool,
     root: Path,
     as_json: bool,
@@ -111,6 +113,7 @@ def command(
     with quiet(None if is_debug() else NOWHERE):
         from pipelines.common.fingerprint import data_fingerprint
         from pipelines.common.remote.compiling import compile_job, written
+        from pipelines.common.remote.endpoint import read
 
         run = RunConfig(
             root=place,
@@ -119,6 +122,7 @@ def command(
             preset=preset,
             cache=not no_cache,
             baseline=read_baseline(baseline) if baseline else None,
+            endpoint=read(endpoint, target, place) if endpoint else "",
             **options,
         )
         job = compile_job(model, run, remote)
