@@ -25,3 +25,9 @@ class DataBlessing(artifact.Artifact):
     """Says that the data had no anomalies: the empty file DATA_BLESSED."""
 
     TYPE_NAME = "components.DataBlessing"
+
+
+class Deployment(artifact.Artifact):
+    """What serves a pushed version on an endpoint: deployment.json (its schema is in docs/architecture.md)."""
+
+    TYPE_NAME = "components.Deployment"

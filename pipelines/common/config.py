@@ -252,6 +252,7 @@ class RunConfig:
             many seconds (0 for no limit).
         cache: whether components may be answered by an earlier run.
         baseline: the model that is served now, if any.
+        endpoint: of Vertex AI, that is to serve what is pushed (JSON, see components/vertex_endpoint/settings.py); empty for none.
     """
 
     root: Path
@@ -272,3 +273,4 @@ class RunConfig:
     time_limit: float = 0
     cache: bool = True
     baseline: Baseline | None = None
+    endpoint: str = ""

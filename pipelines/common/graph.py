@@ -44,6 +44,7 @@ from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
 from pipelines.common.layout import artifacts_dir, checkpoint_dir, metadata_path, serving_dir
 from pipelines.common.recipe import SIGNATURES, reader, recipe, withdrawn
+from pipelines.common.remote.endpoint import deployment
 
 # In the metadata of exports.
 AUTHOR, LICENSE = "made with Darsena", "Apache-2.0 for the code; the data that it learned from has terms of its own"
@@ -192,7 +193,7 @@ def measure(
 
 
 def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: Trainer, blessing: BaseChannel) -> list[BaseNode]:
-    """Exports, the check that they and the C++ loader answer as the trained model did, and the push."""
+    """Exports, the check that they and the C++ loader answer as the trained model did, the push, and the deployment if there is one."""
     exporter = TFLiteExporter(
         model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
@@ -238,7 +239,7 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         lineage=json.dumps(lineage),
         code_fingerprint=component_fingerprint("pusher"),
     )
-    return [exporter, validator, pusher]
+    return [exporter, validator, pusher, *deployment(model, run, pusher)]
 
 
 def standard_pipeline(model: ModelConfig, run: RunConfig) -> Pipeline:

@@ -6,8 +6,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from pipelines.common.remote import submitting, vertex
+from components import vertex_api
+from pipelines.common.remote import submitting
 from tests.cli.conftest import darsena
+from tests.remote.fake_endpoints import FakeEndpoints
 from tests.remote.fakes import FakeKubeflow, FakeVertex, Look
 
 __all__ = ("darsena",)
@@ -47,11 +49,20 @@ def fake(target, monkeypatch):
     found = FakeVertex(json.loads(FILES["vertex"].read_text())["pipelineSpec"]) if target == "vertex" else FakeKubeflow()
     with found.serving() as address:
         if target == "vertex":
-            monkeypatch.setenv(vertex.ENDPOINT, address)
+            monkeypatch.setenv(vertex_api.ENDPOINT, address)
             found.where = ("--target", "vertex", "--project", "p", "--region", "europe-west4")
         else:
             found.where = ("--target", "kubeflow", "--host", f"{address}/")
         found.page = (
             "https://console.cloud.google.com/vertex-ai/locations/europe-west4/pipelines/" if target == "vertex" else f"{address}/#/"
         )
+        yield found
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    """Vertex AI's model registry and endpoints."""
+    found = FakeEndpoints()
+    with found.serving() as address:
+        monkeypatch.setenv(vertex_api.ENDPOINT, address)
         yield found

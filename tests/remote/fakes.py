@@ -16,6 +16,7 @@ import kfp_server_api as kfp
 from google.cloud import aiplatform_v1 as vertex
 from google.rpc.status_pb2 import Status
 
+PACKAGE = "google.cloud.aiplatform.v1"
 TaskState = vertex.PipelineTaskDetail.State
 
 
@@ -77,7 +78,47 @@ class Fake:
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
 
 
-class FakeVertex(Fake):
+class FakeGoogle(Fake):
+    """A server of services of Google's, by gRPC."""
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        """Handlers by the name of a service, and of its method."""
+        raise NotImplementedError
+
+    def handler(self, call: str, answer: Any, request: Any, response: Any) -> Any:
+        def handle(message: Any, context: Any) -> Any:
+            fault = self.fault(call)
+            if fault and not fault.late:
+                context.abort(fault.code, fault.message)
+            try:
+                answered = answer(message)
+            except FileExistsError:
+                context.abort(grpc.StatusCode.ALREADY_EXISTS, "it is there")
+            if fault:
+                context.abort(fault.code, fault.message)
+            return answered
+
+        return grpc.unary_unary_rpc_method_handler(
+            handle,
+            request.deserialize if hasattr(request, "deserialize") else request.FromString,
+            response.serialize if hasattr(response, "serialize") else response.SerializeToString,
+        )
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[str]:
+        """Its host:port."""
+        server = grpc.server(futures.ThreadPoolExecutor(2))
+        for name, handlers in self.services().items():
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.stop(None).wait()
+
+
+class FakeVertex(FakeGoogle):
     """PipelineService and ScheduleService; `made` has their requests.
 
     Args:
@@ -120,39 +161,13 @@ class FakeVertex(Fake):
         job.job_detail = vertex.PipelineJobDetail(task_details=details)
         return job
 
-    def handler(self, call: str, answer: Any, request: Any, response: Any) -> Any:
-        def handle(message: Any, context: Any) -> Any:
-            fault = self.fault(call)
-            if fault and not fault.late:
-                context.abort(fault.code, fault.message)
-            try:
-                answered = answer(message)
-            except FileExistsError:
-                context.abort(grpc.StatusCode.ALREADY_EXISTS, "it is there")
-            if fault:
-                context.abort(fault.code, fault.message)
-            return answered
-
-        return grpc.unary_unary_rpc_method_handler(handle, request.deserialize, response.serialize)
-
-    @contextlib.contextmanager
-    def serving(self) -> Iterator[str]:
-        """Its host:port."""
-        server = grpc.server(futures.ThreadPoolExecutor(2))
+    def services(self) -> dict[str, dict[str, Any]]:
         pipelines = {
             "CreatePipelineJob": self.handler("create", self.create_job, vertex.CreatePipelineJobRequest, vertex.PipelineJob),
             "GetPipelineJob": self.handler("get", self.get_job, vertex.GetPipelineJobRequest, vertex.PipelineJob),
         }
         schedules = {"CreateSchedule": self.handler("schedule", self.create_schedule, vertex.CreateScheduleRequest, vertex.Schedule)}
-        for service, handlers in (("PipelineService", pipelines), ("ScheduleService", schedules)):
-            name = f"google.cloud.aiplatform.v1.{service}"
-            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        try:
-            yield f"127.0.0.1:{port}"
-        finally:
-            server.stop(None).wait()
+        return {f"{PACKAGE}.PipelineService": pipelines, f"{PACKAGE}.ScheduleService": schedules}
 
 
 class FakeKubeflow(Fake):

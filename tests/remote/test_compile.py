@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from components import places
 from pipelines.common.errors import UsageError
 from pipelines.common.fingerprint import REPOSITORY
-from pipelines.common.remote import checks, notify, places
+from pipelines.common.remote import checks, notify
 from pipelines.common.remote.target import Remote, Resources, gigabytes
 
 GOLDEN = Path(__file__).parent / "golden"

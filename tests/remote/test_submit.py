@@ -7,7 +7,8 @@ import pytest
 import yaml
 from google.protobuf import json_format
 
-from pipelines.common.remote import submitting, vertex
+from components import vertex_api
+from pipelines.common.remote import submitting
 from tests.remote.conftest import CREATE, DEFAULTS, EXHAUSTED, FILES, TARGETS
 from tests.remote.fakes import Fake, Fault
 from tests.remote.test_compile import ASKED, MODEL
@@ -110,7 +111,7 @@ def test_a_lost_answer_to_a_schedule_is_not_asked_for_again(darsena, fake):
 
 @TARGETS
 def test_where_nobody_listens_it_is_told(darsena, monkeypatch, target, fake, pauses):
-    monkeypatch.setenv(vertex.ENDPOINT, "127.0.0.1:1")
+    monkeypatch.setenv(vertex_api.ENDPOINT, "127.0.0.1:1")
     where = fake.where if target == "vertex" else ("--target", "kubeflow", "--host", "http://127.0.0.1:1")
     ended = darsena("submit", FILES[target], *where)
     assert (ended.code, ended.err.count("\n")) == (1, 1)

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from components.places import uri_of
 from pipelines.common.commands import machines
 from pipelines.common.commands.options import (
     Command,
@@ -26,7 +27,6 @@ from pipelines.common.config import Baseline, ModelConfig, RunConfig
 from pipelines.common.data import cannot_write
 from pipelines.common.errors import UsageError
 from pipelines.common.quiet import NOWHERE, quiet
-from pipelines.common.remote.places import uri_of
 from pipelines.common.remote.target import KUBEFLOW, TARGETS, Remote, Resources, default_root, gigabytes
 from trainer_modules.common.strategies import PRECISIONS
 
@@ -64,6 +64,7 @@ compile_options = together(
     click.option("--accelerator", multiple=True, metavar="NODE=KIND[:N]", help="Of a node (repeatable), by the target's name."),
     click.option("--image-of", multiple=True, metavar="NODE=IMAGE", help="Of a node (repeatable)."),
     click.option("--volume", default="", metavar="CLAIM", help="With Kubeflow: a PersistentVolumeClaim for the remote root."),
+    click.option("--endpoint", type=click.Path(path_type=Path), metavar="FILE", help="With Vertex AI: settings of what serves each push."),
     click.option("--notify", default="", metavar="URL", help="A webhook that is told how a run ended."),
     click.option("--no-cache", is_flag=True, help="Answer no node from an earlier run."),
 )
@@ -82,6 +83,7 @@ def compiled(
     settings: tuple[str, ...],
     epochs: int | None,
     train_on: Path | None,
+    endpoint: Path | None,
     baseline: Path | None,
     cpu: tuple[str, ...],
     memory: tuple[str, ...],
@@ -123,6 +125,7 @@ def compiled(
     with quiet(None if is_debug() else NOWHERE):
         from pipelines.common.fingerprint import data_fingerprint
         from pipelines.common.remote.compiling import compile_job
+        from pipelines.common.remote.endpoint import read
 
         run = RunConfig(
             root=place,
@@ -131,6 +134,7 @@ def compiled(
             preset=preset,
             cache=not no_cache,
             train_on=elsewhere,
+            endpoint=read(endpoint, target, place) if endpoint else "",
             baseline=read_baseline(baseline) if baseline else None,
             **options,
         )

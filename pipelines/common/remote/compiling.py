@@ -15,7 +15,7 @@ from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.errors import UsageError
 from pipelines.common.fingerprint import REPOSITORY
 from pipelines.common.layout import serving_dir
-from pipelines.common.remote import checks, exit_handler
+from pipelines.common.remote import checks, endpoint, exit_handler
 from pipelines.common.remote.target import KUBEFLOW, VERTEX, Remote
 
 COMMAND = ["python", "-m", "pipelines.common.remote.entrypoint"]
@@ -78,7 +78,8 @@ def adapt(spec: Job, node: str, remote: Remote) -> None:
     """Gives a node its image, resources, entry point, caching and paths."""
     task, component = spec["root"]["dag"]["tasks"][node], spec["components"][node]
     executor = spec["deploymentSpec"]["executors"][component["executorLabel"]]
-    task["cachingOptions"] = {"enableCache": True} if remote.cache else {}
+    # What an endpoint serves may have changed since: its node looks each time.
+    task["cachingOptions"] = {"enableCache": True} if remote.cache and node != endpoint.NODE else {}
     for parameter in task.get("inputs", {}).get("parameters", {}).values():
         value = parameter.get("runtimeValue", {}).get("constant")
         if isinstance(value, str) and value.startswith(f"{REPOSITORY}/"):

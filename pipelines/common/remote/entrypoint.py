@@ -23,7 +23,7 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
 from tfx.types import standard_component_specs
 
-from pipelines.common.remote.places import local, uri_of
+from components.places import local, uri_of
 
 # One side of an invocation: its inputs, or its outputs.
 Side = dict[str, Any]

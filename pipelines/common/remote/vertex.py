@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components import vertex_api
+from components.vertex_api import WHO
 from pipelines.common.errors import DarsenaError
 from pipelines.common.remote.submitting import FAILED, TIMEOUT, Job, Run, Show, Unreachable, failure, new_name, persist, refused
 
-WHO = "Vertex AI"
 CONSOLE = "https://console.cloud.google.com/vertex-ai/locations"
 PIPELINES = "PipelineServiceClient"
-# For tests and emulators: host:port of another server of the same API, asked without encryption and credentials.
-ENDPOINT = "DARSENA_VERTEX_ENDPOINT"
-SIGN_IN = "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a service account's key file."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,18 +44,13 @@ class Vertex:
         Raises:
             DarsenaError: there are no credentials.
         """
-        import grpc
-        from google.cloud import aiplatform_v1
-
-        kind = getattr(aiplatform_v1, service)
-        endpoint = os.environ.get(ENDPOINT)
-        with told():
-            if endpoint:
-                made = kind(transport=kind.get_transport_class("grpc")(channel=grpc.insecure_channel(endpoint)))
-            else:
-                made = kind(client_options={"api_endpoint": f"{self.region}-aiplatform.googleapis.com"})
-            with made:
+        try:
+            with vertex_api.client(service, self.region) as made:
                 yield made
+        except vertex_api.RequestFailed as error:
+            raise refused(WHO, error.code, error.reason) from error
+        except vertex_api.NotSignedIn as error:
+            raise DarsenaError(str(error)) from error
 
     def message(self, job: Job) -> Any:
         """A PipelineJob of the API."""
@@ -143,20 +135,3 @@ class Vertex:
 def plain(state: str) -> str:
     """The name of a state as words."""
     return state.lower().replace("_", " ")
-
-
-@contextlib.contextmanager
-def told() -> Iterator[None]:
-    """Turns the client's errors into DarsenaErrors, Unreachable if they may pass."""
-    from google.api_core.exceptions import GoogleAPICallError
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        yield
-    except GoogleAPICallError as error:
-        # gRPC tells of credentials that could not be renewed as of a server that could not be reached.
-        if "Getting metadata from plugin failed" in error.message:
-            raise DarsenaError(f"{WHO} can't be asked: {error.message}. {SIGN_IN}") from error
-        raise refused(WHO, error.code, error.message) from error
-    except GoogleAuthError as error:
-        raise DarsenaError(f"expected credentials for {WHO}, received none that hold ({error}). {SIGN_IN}") from error

@@ -1,0 +1,1 @@
+"""Deploys the version that was pushed to an endpoint of Vertex AI."""
