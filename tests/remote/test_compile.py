@@ -144,7 +144,7 @@ def test_vertex_looks_at_the_data_before_its_cache_and_kubeflow_cannot(compiled)
         ((*KUBEFLOW, *SEVERAL, "--train-on", TFJOB), "expected --volume with --train-on"),
         ((*VERTEX, "--train-on", CUSTOMJOB), "expected --train-on with --strategy multiworker or --tune, received --strategy auto"),
         ((*VERTEX, *SEVERAL, "--train-on", __file__), "to be like kubeflow/tfjob.yaml or kubeflow/customjob.yaml, could not read it"),
-        ((*VERTEX, "--workers", "4"), "expected --strategy multiworker and --workers N .* together, received auto and 4"),
+        ((*VERTEX, "--workers", "4"), "--strategy multiworker or parameter_server and --workers N .* together, received auto and 4"),
         ((*VERTEX, "--parallel-trials", "2"), "expected --tune with --parallel-trials, which says how to search"),
         ((*VERTEX, *SEVERAL, "--tune"), "expected another --strategy than multiworker with --tune"),
         (("--target", "airflow", *VERTEX[2:]), "'airflow' is not one of 'vertex', 'kubeflow'"),

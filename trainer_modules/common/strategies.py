@@ -13,7 +13,9 @@ from trainer_modules.common import cluster
 if TYPE_CHECKING:
     import tensorflow as tf
 
-NAMES = ("auto", "single", "mirrored", "multiworker", "tpu")
+NAMES = ("auto", "single", "mirrored", "multiworker", "parameter_server", "tpu")
+# Of several processes.
+OF_SEVERAL = ("multiworker", "parameter_server")
 # Of one device at most, and so of any training.
 OF_ONE = ("auto", "single")
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -44,8 +46,9 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 
     Args:
         name: "single" (one device, the first GPU if there is one), "mirrored" (all GPUs of this machine, else all its logical CPUs),
-            "multiworker" (the processes of TF_CONFIG's cluster), "tpu" (the TPU that the TPU_NAME environment variable names, or the
-            one attached), or "auto": a TPU, a cluster or several GPUs where they are there, else one device.
+            "multiworker" (the processes of TF_CONFIG's cluster), "parameter_server" (likewise, see parameter_server.py), "tpu" (the TPU
+            that the TPU_NAME environment variable names, or the one attached), or "auto": a TPU, a cluster or several GPUs where they
+            are there, else one device.
 
     Returns:
         The strategy; build and compile models in its scope.
@@ -62,6 +65,8 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         return mirrored(devices())
     if name == "multiworker":
         return multiworker()
+    if name == "parameter_server":
+        return parameter_server()
     if name == "tpu":
         return tpu_strategy(os.environ.get("TPU_NAME", ""))
     return tf.distribute.get_strategy()
@@ -79,7 +84,7 @@ def check(name: str, workers: int, batch_size: int | None) -> None:
 
     Args:
         name: of the strategy.
-        workers: processes to start for "multiworker"; 0 for none.
+        workers: processes to start for those of several; 0 for none.
         batch_size: over all replicas; None where there is none.
 
     Raises:
@@ -87,19 +92,21 @@ def check(name: str, workers: int, batch_size: int | None) -> None:
         RuntimeError: the devices are not there.
     """
     check_workers(name, workers)
-    replicas = workers if name == "multiworker" else 1 if name in OF_ONE else make_strategy(name).num_replicas_in_sync
+    alone = name in OF_ONE or name == "parameter_server"  # every batch is one worker's
+    replicas = workers if name == "multiworker" else 1 if alone else make_strategy(name).num_replicas_in_sync
     if batch_size:
         check_batch(batch_size, replicas)
 
 
 def check_workers(name: str, workers: int) -> None:
-    """Refuses a number of processes without the strategy that they are for, and this one without a number.
+    """Refuses a number of processes without a strategy that they are for, and such a one without a number.
 
     Raises:
         ValueError: one is missing.
     """
-    if (name == "multiworker") != (workers > 1):
-        raise ValueError(f"expected --strategy multiworker and --workers N with N at least 2 together, received {name} and {workers}.")
+    if (name in OF_SEVERAL) != (workers > 1):
+        several = " or ".join(OF_SEVERAL)
+        raise ValueError(f"expected --strategy {several} and --workers N with N at least 2 together, received {name} and {workers}.")
 
 
 def check_batch(size: int, replicas: int) -> None:
@@ -205,6 +212,14 @@ def multiworker() -> tf.distribute.Strategy:
         )
     cluster.meet(found)
     return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+@functools.cache
+def parameter_server() -> tf.distribute.Strategy:
+    """The strategy of TF_CONFIG's cluster with a parameter server; one for the whole process, which joins it once."""
+    from trainer_modules.common.parameter_server import make_strategy
+
+    return make_strategy()
 
 
 @functools.cache

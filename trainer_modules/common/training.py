@@ -16,7 +16,7 @@ import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.utils import io_utils
 
-from trainer_modules.common import checkpoints, jobs, precision, serving_transform, several_workers, signatures, workers
+from trainer_modules.common import checkpoints, jobs, parameter_server, precision, serving_transform, several_workers, signatures, workers
 from trainer_modules.common.input_data import (
     Rows,
     evaluation_batches,
@@ -102,8 +102,11 @@ def run(
         inputs: what the model is served with, where that is no feature of the examples that it learns from.
     """
     config = fn_args.custom_config
+    asynchronous = config["strategy"] == parameter_server.NAME
+    if learn and asynchronous:
+        raise ValueError(f"expected another --strategy for a model with a training loop of its own, received {config['strategy']}.")
     if workers.wanted(config):
-        (jobs if config.get("train_on") else workers).train(fn_args)
+        (jobs if config.get("train_on") else parameter_server if asynchronous else workers).train(fn_args)
         return
     # Before all else: a worker joins the others while TensorFlow has done nothing yet.
     make_strategy(config["strategy"])
@@ -194,6 +197,10 @@ def fit(
     """
     keras.utils.set_random_seed(seed)
     distribution = make_strategy(strategy)
+    if strategy == parameter_server.NAME:
+        return parameter_server.fit(
+            build_model, hparams, train, validation, seed=seed, distribution=distribution, initialise=initialise, folders=folders
+        )
     with distribution.scope():
         model = build_model(hparams)
         if initialise:

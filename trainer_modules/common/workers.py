@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trainer_modules.common.cluster import VARIABLE, Cluster, free_addresses
+from trainer_modules.common.strategies import OF_SEVERAL
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -45,7 +46,7 @@ LOST = 138  # what Kubeflow's training operator takes as worth another try
 
 def wanted(config: Mapping[str, Any]) -> bool:
     """Whether a Trainer is to start workers, rather than be one."""
-    return config["strategy"] == "multiworker" and config.get("workers", 0) > 1 and not os.environ.get(VARIABLE)
+    return config["strategy"] in OF_SEVERAL and config.get("workers", 0) > 1 and not os.environ.get(VARIABLE)
 
 
 def written(fn_args: FnArgs) -> str:

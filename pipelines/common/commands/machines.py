@@ -21,7 +21,7 @@ machine_options = together(
         type=click.IntRange(min=2),
         callback=lambda _context, _parameter, value: value or 0,
         metavar="N",
-        help="Processes of --strategy multiworker.",
+        help="Processes of --strategy multiworker or parameter_server.",
     ),
     click.option("--tune", is_flag=True, help="Search hyperparameters first."),
     click.option("--trials", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="At most so many of a search."),
@@ -47,8 +47,8 @@ def check(strategy: str, workers: int, tune: bool) -> None:
             if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
                 option = name.replace("_", "-")
                 raise UsageError(f"expected --tune with --{option}, which says how to search. Add it, or leave out --{option}.")
-    elif strategy == "multiworker":
-        raise UsageError("expected another --strategy than multiworker with --tune, whose trials train in one process each. Tune first.")
+    elif strategy in strategies.OF_SEVERAL:
+        raise UsageError(f"expected another --strategy than {strategy} with --tune, whose trials train in one process each. Tune first.")
     try:
         strategies.check_workers(strategy, workers)
     except ValueError as error:
