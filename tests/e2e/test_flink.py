@@ -111,8 +111,8 @@ def test_vocabularies_are_identical_and_features_equal(records):
         features[engine] = {name: tf.convert_to_tensor(value).numpy() for name, value in made.items()}
     assert features["direct"].keys() == features["flink"].keys() and len(features["direct"]) > 1
     for name, value in features["direct"].items():
-        # A mean is a sum in another order: the last digit of a float32 may differ.
-        np.testing.assert_allclose(value, features["flink"][name], rtol=1e-6, atol=1e-6, err_msg=name)
+        # A mean is a sum in another order: the last digit of a float32 may differ, which for latitudes is 2e-6 of their deviation.
+        np.testing.assert_allclose(value, features["flink"][name], rtol=1e-6, atol=1e-5, err_msg=name)
 
 
 def compared(evaluation: Path) -> dict[str, float]:
@@ -152,7 +152,7 @@ def test_metrics_of_the_runs_are_equal(records):
     direct, flink = (compared(output(records[engine], "Evaluator", "evaluation")) for engine in ("direct", "flink"))
     assert direct.keys() == flink.keys() and "root_mean_squared_error" in direct
     for name, value in direct.items():
-        assert flink[name] == pytest.approx(value, rel=1e-6), name
+        assert flink[name] == pytest.approx(value, rel=1e-5), name
 
 
 def test_a_batch_answers_the_same(records, root, tmp_path):

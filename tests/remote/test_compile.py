@@ -127,6 +127,8 @@ def test_vertex_looks_at_the_data_before_its_cache_and_kubeflow_cannot(compiled)
         ),
         ((*KUBEFLOW, "--accelerator", "Trainer=NVIDIA_L4"), "expected an accelerator of kubeflow (nvidia.com/gpu, .* received 'NVIDIA_L4'"),
         ((*VERTEX, "--volume", "x"), "expected no --volume with --target vertex"),
+        ((*VERTEX, "--secret", "TOKEN=store/token"), "expected no --secret or --pull-secret with --target vertex"),
+        ((*KUBEFLOW, "--secret", "TOKEN=store"), "expected --secret VARIABLE=SECRET/KEY, received 'TOKEN=store'"),
         ((*VERTEX, "--cpu", "Trainr=4"), "the pipeline has no node Trainr. It has .*Trainer"),
         ((*VERTEX, "--cpu", "Trainer"), "expected --cpu NODE=VALUE, received 'Trainer'"),
         ((*VERTEX, "--memory", "Trainer=lots"), "expected an amount of memory such as 16G or 512Mi, received 'lots'"),
@@ -174,6 +176,25 @@ def test_the_machines_of_a_training_or_a_search_are_in_the_file(compiled, node, 
     job = yaml.safe_load(Path(arguments[-1]).read_text())
     assert config["train_on"] == {"job": job, "folder": folder, "copied": copied}
     assert (config["workers"], config.get("parallel_trials")) == ((4, None) if node == "Trainer" else (0, 3))
+
+
+def test_secrets_are_named_and_their_values_nowhere(compiled):
+    asked = ("--secret", "TOKEN=store/api.token", "--secret", "USER=store/user", "--pull-secret", "registry")
+    _, platform = yaml.safe_load_all(compiled(*KUBEFLOW, *asked))
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert len(executors) > 10 and "Trainer_executor" in executors
+
+    def named(secret: str) -> dict[str, Any]:
+        return {"secretName": secret, "secretNameParameter": {"runtimeValue": {"constant": secret}}}
+
+    for each in executors.values():
+        assert each == {
+            "imagePullSecret": [named("registry")],
+            "secretAsEnv": [
+                named("store") | {"keyToEnv": [{"secretKey": "api.token", "envVar": "TOKEN"}]},
+                named("store") | {"keyToEnv": [{"secretKey": "user", "envVar": "USER"}]},
+            ],
+        }
 
 
 def test_a_baseline_is_brought_in_from_its_store(compiled, tmp_path):

@@ -3,14 +3,11 @@
 from pathlib import Path
 
 import grpc
-import numpy as np
 import pytest
 
-from pipelines import mnist_softmax as pipeline
-from tests import digits
 from tests.trainer_modules import given
 from tests.trainer_modules.fake_jobs import TEMPLATE, State
-from trainer_modules import mnist_softmax
+from tests.trainer_modules.jobs import assert_learns_what_one_device_learns
 from trainer_modules.common import jobs, workers
 
 LOST = "The replica workerpool1-0 exited with a non-zero status of 138. To find out more about why your job exited please check the logs"
@@ -113,14 +110,5 @@ def test_a_file_of_something_else_is_refused(tmp_path, old, new, says):
 
 @pytest.mark.slow
 def test_its_machines_learn_what_one_device_learns(vertex_jobs, tmp_path):
-    case = digits.case(mnist_softmax, pipeline.MODEL, pipeline.MODEL.hparams)
-    files = given.prepared(case, tmp_path)
-    hparams = {**pipeline.MODEL.hparams, "batch_size": 16, "epochs": 2}
-    config = {"hparams": hparams, "seed": 3, "run_fn": "trainer_modules.mnist_softmax.run_fn", "strategy": "single"}
-    mnist_softmax.run_fn(given.fn_args(files, tmp_path / "single", config))
     vertex_jobs.runs = True
-    (tmp_path / "job/run").mkdir(parents=True)
-    train_on = {"job": jobs.read(TEMPLATE), "folder": str(tmp_path / "jobs")}
-    mnist_softmax.run_fn(given.fn_args(files, tmp_path / "job", config | {"strategy": "multiworker", "workers": 2, "train_on": train_on}))
-    for one, two in zip(given.weights(tmp_path / "single"), given.weights(tmp_path / "job"), strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
+    assert_learns_what_one_device_learns({"job": jobs.read(TEMPLATE), "folder": str(tmp_path / "jobs")}, tmp_path)

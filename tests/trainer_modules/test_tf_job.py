@@ -10,14 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import kubernetes_validate
-import numpy as np
 import pytest
 import yaml
 
-from pipelines import mnist_softmax as pipeline
-from tests import digits
 from tests.trainer_modules import given
-from trainer_modules import mnist_softmax
+from tests.trainer_modules.jobs import assert_learns_what_one_device_learns
 from trainer_modules.common import cluster, jobs, tf_job, workers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -222,20 +219,11 @@ def test_a_manifest_of_something_else_is_refused(tmp_path, text, says):
 
 @pytest.mark.slow
 def test_its_workers_learn_by_a_volume_what_one_device_learns(api, tmp_path):
-    case = digits.case(mnist_softmax, pipeline.MODEL, pipeline.MODEL.hparams)
-    files = given.prepared(case, tmp_path)
-    hparams = {**pipeline.MODEL.hparams, "batch_size": 16, "epochs": 2}
-    config = {"hparams": hparams, "seed": 3, "run_fn": "trainer_modules.mnist_softmax.run_fn", "strategy": "single"}
-    mnist_softmax.run_fn(given.fn_args(files, tmp_path / "single", config))
     api.runs = True
-    (tmp_path / "job/run").mkdir(parents=True)
     shared = tmp_path / "volume"
-    train_on = {"job": jobs.read(TEMPLATE), "folder": str(shared), "copied": True}
-    mnist_softmax.run_fn(given.fn_args(files, tmp_path / "job", config | {"strategy": "multiworker", "workers": 2, "train_on": train_on}))
+    assert_learns_what_one_device_learns({"job": jobs.read(TEMPLATE), "folder": str(shared), "copied": True}, tmp_path)
     # The machines were told of nothing but the volume, on which nothing is left.
     assert api.told == {str(shared)} and list(shared.iterdir()) == []
-    for one, two in zip(given.weights(tmp_path / "single"), given.weights(tmp_path / "job"), strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
 
 
 def test_a_trainer_that_is_stopped_removes_its_job(api, arguments, monkeypatch):

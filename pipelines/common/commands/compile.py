@@ -27,7 +27,7 @@ from pipelines.common.config import Baseline, ModelConfig, RunConfig
 from pipelines.common.data import cannot_write
 from pipelines.common.errors import UsageError
 from pipelines.common.quiet import NOWHERE, quiet
-from pipelines.common.remote.target import KUBEFLOW, TARGETS, Remote, Resources, default_root, gigabytes
+from pipelines.common.remote.target import KUBEFLOW, TARGETS, Remote, Resources, default_root, gigabytes, secret_key
 from trainer_modules.common.strategies import PRECISIONS
 
 EXAMPLES = (
@@ -64,6 +64,8 @@ compile_options = together(
     click.option("--accelerator", multiple=True, metavar="NODE=KIND[:N]", help="Of a node (repeatable), by the target's name."),
     click.option("--image-of", multiple=True, metavar="NODE=IMAGE", help="Of a node (repeatable)."),
     click.option("--volume", default="", metavar="CLAIM", help="With Kubeflow: a PersistentVolumeClaim for the remote root."),
+    click.option("--secret", multiple=True, metavar="VARIABLE=SECRET/KEY", help="With Kubeflow: of all nodes (repeatable)."),
+    click.option("--pull-secret", default="", metavar="SECRET", help="With Kubeflow: signs in to a private registry of images."),
     click.option("--endpoint", type=click.Path(path_type=Path), metavar="FILE", help="With Vertex AI: settings of what serves each push."),
     click.option("--notify", default="", metavar="URL", help="A webhook that is told how a run ended."),
     click.option("--no-cache", is_flag=True, help="Answer no node from an earlier run."),
@@ -90,6 +92,8 @@ def compiled(
     accelerator: tuple[str, ...],
     image_of: tuple[str, ...],
     volume: str,
+    secret: tuple[str, ...],
+    pull_secret: str,
     notify: str,
     no_cache: bool,
     **options: Any,
@@ -112,6 +116,8 @@ def compiled(
         resources=resources(cpu, memory, accelerator),
         volume=volume,
         mount=str(place),
+        pull_secret=pull_secret,
+        secrets=dict(pairs("--secret", secret, secret_key, "VARIABLE=SECRET/KEY")),
         webhook=notify,
         cache=not no_cache,
     )
@@ -187,20 +193,20 @@ def needed(option: str, value: str | None) -> str:
     return value
 
 
-def pairs(option: str, given: Iterable[str], convert: Callable[[str], Any]) -> Iterable[tuple[str, Any]]:
-    """NODE=VALUE as pairs.
+def pairs(option: str, given: Iterable[str], convert: Callable[[str], Any], shape: str = "NODE=VALUE") -> Iterable[tuple[str, Any]]:
+    """NODE=VALUE, or what else has the `shape` of a name and a value, as pairs.
 
     Raises:
         UsageError: one is none, or its value is not what the option takes.
     """
     for each in given:
-        node, equals, value = each.partition("=")
+        name, equals, value = each.partition("=")
         try:
-            if not (node and equals and value):
-                raise ValueError("it has no NODE=VALUE")
-            yield node, convert(value)
+            if not (name and equals and value):
+                raise ValueError("one of them is missing")
+            yield name, convert(value)
         except ValueError as error:
-            raise UsageError(f"expected {option} NODE=VALUE, received {each!r}: {error}.") from error
+            raise UsageError(f"expected {option} {shape}, received {each!r}: {error}.") from error
 
 
 def resources(cpu: Iterable[str], memory: Iterable[str], accelerator: Iterable[str]) -> dict[str, Resources]:

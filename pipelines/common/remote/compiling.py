@@ -6,9 +6,10 @@ without, caching and paths of this repository by node, and data and serving fold
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from pipelines.common.config import ModelConfig, RunConfig
@@ -36,7 +37,7 @@ def compile_job(model: ModelConfig, run: RunConfig, remote: Remote) -> Job:
         remote: where.
 
     Returns:
-        `displayName`, `pipelineSpec` and `runtimeConfig`; for Kubernetes with a volume `platforms` too.
+        `displayName`, `pipelineSpec` and `runtimeConfig`; for Kubernetes with a volume or secrets `platforms` too.
 
     Raises:
         UsageError: the target can't do what is asked, or a node is named that is not there.
@@ -61,8 +62,9 @@ def compile_job(model: ModelConfig, run: RunConfig, remote: Remote) -> Job:
     parametrise(job, {"data": str(run.data.path), "serving_dir": str(serving_dir(run.root, model.name))})
     if remote.webhook:
         exit_handler.add(spec, remote, COMMAND)
-    if remote.volume:
-        job["platforms"] = {"kubernetes": {"deploymentSpec": {"executors": dict(mounts(spec, remote))}}}
+    if given := of_kubernetes(remote):
+        containers = [label for label, executor in spec["deploymentSpec"]["executors"].items() if "container" in executor]
+        job["platforms"] = {"kubernetes": {"deploymentSpec": {"executors": {label: copy.deepcopy(given) for label in containers}}}}
     checks.check_job(job, remote.target)
     return job
 
@@ -127,11 +129,24 @@ def parametrise(job: Job, values: dict[str, str]) -> None:
             given[name] = value
 
 
-def mounts(spec: Job, remote: Remote) -> Iterator[tuple[str, Job]]:
-    """For each container of Kubernetes: the claimed volume, where it is mounted."""
-    for label, executor in spec["deploymentSpec"]["executors"].items():
-        if "container" in executor:
-            yield label, {"pvcMount": [{"constant": remote.volume, "mountPath": remote.mount}]}
+def of_kubernetes(remote: Remote) -> Job:
+    """What each container gets of Kubernetes: the claimed volume, and secrets by their names."""
+    found: Job = {}
+    if remote.volume:
+        found["pvcMount"] = [{"constant": remote.volume, "mountPath": remote.mount}]
+    if remote.pull_secret:
+        found["imagePullSecret"] = [named(remote.pull_secret)]
+    if remote.secrets:
+        found["secretAsEnv"] = [
+            named(secret) | {"keyToEnv": [{"secretKey": key, "envVar": variable}]}
+            for variable, (secret, key) in sorted(remote.secrets.items())
+        ]
+    return found
+
+
+def named(secret: str) -> Job:
+    """A secret's name, as new and as older installations take it."""
+    return {"secretName": secret, "secretNameParameter": {"runtimeValue": {"constant": secret}}}
 
 
 def written(job: Job, target: str) -> str:

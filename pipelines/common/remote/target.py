@@ -32,6 +32,8 @@ ACCELERATORS = {
 }
 # What a job of a training by several machines is like.
 JOBS = {VERTEX: "kubeflow/customjob.yaml", KUBEFLOW: "kubeflow/tfjob.yaml"}
+# As Kubernetes names Secrets and their keys.
+_SECRET = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?)/([-._a-zA-Z0-9]+)")
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)(Mi|Gi|M|G)?")
 _MEGABYTES = {"M": 1e-3, "Mi": 2**20 / 1e9, "G": 1.0, "Gi": 2**30 / 1e9, None: 1.0}
 
@@ -66,6 +68,8 @@ class Remote:
         resources: by node.
         volume: of Kubernetes, claimed by that name and mounted at the root for every node; empty for none.
         mount: where it is mounted.
+        pull_secret: of Kubernetes, with the sign-in to a private registry of images; empty for none.
+        secrets: of Kubernetes: by environment variable of the nodes, a Secret and its key. Values are never in a compiled file.
         webhook: address that is told how a run ended; empty for none.
         cache: whether nodes may be answered by earlier runs.
     """
@@ -78,6 +82,8 @@ class Remote:
     resources: Mapping[str, Resources] = dataclasses.field(default_factory=dict)
     volume: str = ""
     mount: str = ""
+    pull_secret: str = ""
+    secrets: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
     webhook: str = ""
     cache: bool = True
 
@@ -95,6 +101,10 @@ class Remote:
                 )
         if self.volume and self.target == VERTEX:
             raise UsageError("expected no --volume with --target vertex, which mounts buckets at /gcs.")
+        if (self.secrets or self.pull_secret) and self.target == VERTEX:
+            raise UsageError(
+                "expected no --secret or --pull-secret with --target vertex, whose nodes have the rights of --service-account."
+            )
         if self.webhook and not self.webhook.startswith(("https://", "http://")):
             raise UsageError(f"expected --notify to be an http(s) address, received {self.webhook!r}.")
 
@@ -111,6 +121,18 @@ class Remote:
             raise UsageError(f"expected --train-on of {self.target} to be like {JOBS[self.target]}, received the other target's.")
         if self.target == KUBEFLOW and not self.volume:
             raise UsageError("expected --volume with --train-on: the claim that the nodes and the machines of the job mount.")
+
+
+def secret_key(text: str) -> tuple[str, str]:
+    """A Secret of Kubernetes and its key, from SECRET/KEY.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _SECRET.fullmatch(text)
+    if not match:
+        raise ValueError(f"expected SECRET/KEY, received {text!r}")
+    return match[1], match[3]
 
 
 def gigabytes(text: str) -> float:
