@@ -8,7 +8,7 @@ import pytest
 from tests.trainer_modules import given
 from tests.trainer_modules.fake_jobs import TEMPLATE, State
 from tests.trainer_modules.jobs import assert_learns_what_one_device_learns
-from trainer_modules.common import jobs, workers
+from trainer_modules.common import cluster, jobs, workers
 
 LOST = "The replica workerpool1-0 exited with a non-zero status of 138. To find out more about why your job exited please check the logs"
 
@@ -106,6 +106,18 @@ def test_a_file_of_something_else_is_refused(tmp_path, old, new, says):
     (tmp_path / "job.yaml").write_text(TEMPLATE.read_text().replace(old, new, 1))
     with pytest.raises(ValueError, match=rf"job.yaml to be like kubeflow/customjob.yaml.*{says}"):
         jobs.read(tmp_path / "job.yaml")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "index", "starts"),
+    [((), 0, True), (("here:1",), 0, True), (("here:1", "there:1"), 0, False), (("here:1", "there:1"), 1, False)],
+)
+def test_who_is_of_several_machines_starts_no_others(monkeypatch, addresses, index, starts):
+    monkeypatch.delenv(cluster.VARIABLE, raising=False)
+    if addresses:
+        monkeypatch.setenv(cluster.VARIABLE, cluster.Cluster(addresses, index).config())
+    assert workers.wanted({"strategy": "multiworker", "workers": 2}) is starts
+    assert not workers.wanted({"strategy": "mirrored", "workers": 0})
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from trainer_modules.common.cluster import VARIABLE, Cluster, free_addresses
+from trainer_modules.common.cluster import VARIABLE, Cluster, free_addresses, from_environment
 from trainer_modules.common.strategies import OF_SEVERAL
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ LOST = 138  # what Kubeflow's training operator takes as worth another try
 
 def wanted(config: Mapping[str, Any]) -> bool:
     """Whether a Trainer is to start workers, rather than be one."""
-    return config["strategy"] in OF_SEVERAL and config.get("workers", 0) > 1 and not os.environ.get(VARIABLE)
+    # A node of a pipeline on Vertex AI is a cluster of its own, of one machine.
+    return config["strategy"] in OF_SEVERAL and config.get("workers", 0) > 1 and from_environment() is None
 
 
 def written(fn_args: FnArgs) -> str:
