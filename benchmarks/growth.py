@@ -14,13 +14,12 @@ import csv
 import dataclasses
 import json
 import math
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import REPOSITORY, table
+from benchmarks.machine import alone, table
 
 MODEL, ROWS, SEED = "house_prices", 5_000, 1
 SIZES = (1, 4, 16, 64)
@@ -75,12 +74,7 @@ class Peaks:
 
 def measured(sizes: list[int], root: Path) -> dict[int, dict[str, Any]]:
     """Every size in a process of its own."""
-    found = {}
-    for size in sizes:
-        command = [sys.executable, "-m", "benchmarks.growth", "--root", str(root), "--one", str(size * ROWS)]
-        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-        found[size] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return {size: alone("benchmarks.growth", "--root", root, "--one", size * ROWS) for size in sizes}
 
 
 def lines(found: dict[int, dict[str, Any]]) -> Iterator[list[str]]:

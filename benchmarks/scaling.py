@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.growth import SIZES, growth_table
-from benchmarks.machine import REPOSITORY, commit, machine, table
+from benchmarks.machine import alone, commit, machine, table
 from benchmarks.xla import xla_table
 
 MODULE = "mnist_lenet"
@@ -113,10 +112,7 @@ def gpu_cases() -> list[tuple[str, int]]:
 def in_a_process(strategy: str, count: int, gpus: bool) -> dict[str, Any]:
     """A case in a process of its own, which sees only so many GPUs."""
     visible = ",".join(map(str, range(count))) if gpus else "-1"
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": visible, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "benchmarks.scaling", "--one", strategy, str(count)]
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = alone("benchmarks.scaling", "--one", strategy, count, CUDA_VISIBLE_DEVICES=visible, TF_CPP_MIN_LOG_LEVEL="3")
     return found
 
 

@@ -12,14 +12,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
 import statistics
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.machine import REPOSITORY, table
+from benchmarks.machine import alone, table
 
 if TYPE_CHECKING:
     import keras
@@ -82,10 +79,7 @@ def one(name: str, xla: bool) -> dict[str, float]:
 
 def in_a_process(name: str, xla: bool) -> dict[str, float]:
     """The same in a process of its own."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "benchmarks.xla", "--one", name, str(int(xla))]
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, float] = alone("benchmarks.xla", "--one", name, int(xla), TF_CPP_MIN_LOG_LEVEL="3")
     return found
 
 

@@ -1,21 +1,18 @@
 """JobService of Vertex AI on loopback, which runs the machines of a job as it would."""
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from concurrent import futures
 from pathlib import Path
 from typing import Any
 
-import grpc
 from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import empty_pb2
 from google.rpc.status_pb2 import Status
 
+from tests.remote.fakes import PACKAGE, FakeGoogle
 from trainer_modules.common import cluster
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -23,22 +20,18 @@ TEMPLATE = REPOSITORY / "kubeflow" / "customjob.yaml"
 State = vertex.JobState
 
 
-class FakeJobs:
-    """JobService.
+class FakeJobs(FakeGoogle):
+    """JobService; `made` has requests for jobs, and a look is a state and an error.
 
     Attributes:
-        made: requests for jobs.
         cancelled: names.
-        looks: state and error at each look at a job; the last one stays.
-        faults: codes and messages that the next requests end with.
         runs: whether it is to run a job's machines.
     """
 
     def __init__(self) -> None:
-        self.made: list[Any] = []
+        super().__init__()
         self.cancelled: list[str] = []
-        self.looks = [(State.JOB_STATE_PENDING, ""), (State.JOB_STATE_RUNNING, ""), (State.JOB_STATE_SUCCEEDED, "")]
-        self.faults: dict[str, list[tuple[grpc.StatusCode, str]]] = {}
+        self.looks: list[Any] = [(State.JOB_STATE_PENDING, ""), (State.JOB_STATE_RUNNING, ""), (State.JOB_STATE_SUCCEEDED, "")]
         self.runs = False
         self.lock = threading.Lock()
         self.processes: list[list[subprocess.Popen]] = []
@@ -67,35 +60,18 @@ class FakeJobs:
             codes = [process.wait(300) for process in self.processes[int(request.name.rpartition("/")[2]) - 1]]
             state, error = (State.JOB_STATE_FAILED, f"{codes}") if any(codes) else (State.JOB_STATE_SUCCEEDED, "")
         else:
-            state, error = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+            state, error = self.look()
         return vertex.CustomJob(name=request.name, state=state, error=Status(message=error) if error else None)
 
     def cancel(self, request: Any) -> Any:
         self.cancelled.append(request.name)
         return empty_pb2.Empty()
 
-    def handler(self, call: str, answer: Any, request: Any, serialize: Any) -> Any:
-        def handle(message: Any, context: Any) -> Any:
-            if self.faults.get(call):
-                context.abort(*self.faults[call].pop(0))
-            return answer(message)
-
-        return grpc.unary_unary_rpc_method_handler(handle, request.deserialize, serialize)
-
-    @contextlib.contextmanager
-    def serving(self) -> Iterator[str]:
-        """Its host:port."""
-        job = vertex.CustomJob.serialize
-        handlers = {
-            "CreateCustomJob": self.handler("create", self.create, vertex.CreateCustomJobRequest, job),
-            "GetCustomJob": self.handler("get", self.get, vertex.GetCustomJobRequest, job),
-            "CancelCustomJob": self.handler("cancel", self.cancel, vertex.CancelCustomJobRequest, empty_pb2.Empty.SerializeToString),
+    def services(self) -> dict[str, dict[str, Any]]:
+        return {
+            f"{PACKAGE}.JobService": {
+                "CreateCustomJob": self.handler("create", self.create, vertex.CreateCustomJobRequest, vertex.CustomJob),
+                "GetCustomJob": self.handler("get", self.get, vertex.GetCustomJobRequest, vertex.CustomJob),
+                "CancelCustomJob": self.handler("cancel", self.cancel, vertex.CancelCustomJobRequest, empty_pb2.Empty),
+            }
         }
-        server = grpc.server(futures.ThreadPoolExecutor(4))
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("google.cloud.aiplatform.v1.JobService", handlers),))
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        try:
-            yield f"127.0.0.1:{port}"
-        finally:
-            server.stop(None).wait()

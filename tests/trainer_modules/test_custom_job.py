@@ -5,6 +5,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests.remote.fakes import Fault
 from tests.trainer_modules import given
 from tests.trainer_modules.fake_jobs import TEMPLATE, State
 from tests.trainer_modules.jobs import assert_learns_what_one_device_learns
@@ -64,9 +65,9 @@ def test_workers_that_are_lost_again_and_again_end_it(vertex_jobs, arguments):
 
 
 def test_a_look_that_is_not_answered_is_repeated(vertex_jobs, arguments):
-    vertex_jobs.faults = {"get": [(grpc.StatusCode.UNAVAILABLE, "try again")]}
+    vertex_jobs.faults = [Fault("get", grpc.StatusCode.UNAVAILABLE, "try again")]
     jobs.train(arguments)
-    assert len(vertex_jobs.made) == 1 and vertex_jobs.faults == {"get": []}
+    assert len(vertex_jobs.made) == 1 and vertex_jobs.faults == []
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_a_look_that_is_not_answered_is_repeated(vertex_jobs, arguments):
     ],
 )
 def test_a_job_that_is_refused_is_told(vertex_jobs, arguments, code, message):
-    vertex_jobs.faults = {"create": [(code, message)]}
+    vertex_jobs.faults = [Fault("create", code, message)]
     with pytest.raises(RuntimeError, match=rf"to take a CustomJob, received: .*{message}.* Look at the quotas"):
         jobs.train(arguments)
     assert vertex_jobs.made == []

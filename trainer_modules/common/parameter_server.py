@@ -52,19 +52,11 @@ def train(fn_args: FnArgs) -> None:
         RuntimeError: the training has an error of its own, or processes were lost too often.
     """
     count, given = fn_args.custom_config["workers"], workers.written(fn_args)
-    for _ in range(1 + workers.RESTARTS):
-        failed = together(given, count)
-        if failed is None:
-            return
-        code, reason = failed
-        if code > 0 and code != workers.LOST:
-            raise RuntimeError(reason)
-        logging.warning("the parameter server or the coordinator was lost (%s); all start again from the last checkpoint", reason)
-    raise RuntimeError(f"expected to train to the end, processes were lost {1 + workers.RESTARTS} times; the last time: {reason}")
+    workers.persist(lambda: together(given, count))
 
 
-def together(fn_args: str, count: int) -> tuple[int, str] | None:
-    """Runs the processes until the coordinator has ended well; returns an exit code and why, if it did not."""
+def together(fn_args: str, count: int) -> workers.Failure | None:
+    """Runs the processes until the coordinator has ended; returns who was lost or failed, None if it ended well."""
     context = multiprocessing.get_context("spawn")
     chief, server, *rest = cluster.free_addresses(count + 2)
     addresses = {CHIEF: [chief], SERVER: [server], WORKER: list(rest)}
@@ -89,9 +81,10 @@ def together(fn_args: str, count: int) -> tuple[int, str] | None:
             for task in [task for task, process in running.items() if not process.is_alive()]:
                 code = running[task].exitcode
                 if task[0] == CHIEF:
-                    return (code, workers.why(code, reason)) if code else None
+                    return ("the coordinator", code, workers.why(code, reason)) if code else None
                 if task[0] == SERVER or restarts == workers.RESTARTS:
-                    return workers.LOST, f"{' '.join(map(str, task))} ended with {code}"
+                    who = "the parameter server" if task[0] == SERVER else f"worker {task[1]} of {count}"
+                    return who, workers.LOST, f"it ended with {code}"
                 restarts += 1
                 logging.warning("worker %d of %d was lost (it ended with %s) and is started again", task[1], count, code)
                 start(task)

@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -40,6 +40,8 @@ TAKEN = (
     "hyperparameters",
 )
 RESTARTS = 3
+# A process that did not end well: its name, its exit code (negative: of a signal), and why.
+Failure = tuple[str, int, str]
 # A worker that ends with this has lost the others, or was taken away: all start again. With any other it has an error of its own.
 LOST = 138  # what Kubeflow's training operator takes as worth another try
 
@@ -66,24 +68,34 @@ def train(fn_args: FnArgs) -> None:
     """
     count = fn_args.custom_config["workers"]
     given = written(fn_args)
+    persist(lambda: together(given, free_addresses(count)))
+
+
+def persist(attempt: Callable[[], Failure | None]) -> None:
+    """Attempts a training of several processes until one has ended well.
+
+    Args:
+        attempt: starts all of them, from the last checkpoint if there is one; returns None if they ended well.
+
+    Raises:
+        RuntimeError: a process has an error of its own, or they were lost too often.
+    """
     for _ in range(1 + RESTARTS):
-        failed = together(given, free_addresses(count))
+        failed = attempt()
         if failed is None:
             return
-        index, code, reason = failed
+        who, code, reason = failed
         if code > 0 and code != LOST:
-            raise RuntimeError(f"worker {index} of {count}: {reason}")
-        logging.warning("worker %d of %d was lost (%s); all start again from the last checkpoint", index, count, reason)
-    raise RuntimeError(
-        f"expected {count} workers to train to the end, one was lost {1 + RESTARTS} times; the last time, worker {index}: {reason}"
-    )
+            raise RuntimeError(f"{who}: {reason}")
+        logging.warning("%s was lost (%s); all start again from the last checkpoint", who, reason)
+    raise RuntimeError(f"expected to train to the end, processes were lost {1 + RESTARTS} times; the last time, {who}: {reason}")
 
 
-def together(fn_args: str, addresses: Sequence[str]) -> tuple[int, int, str] | None:
+def together(fn_args: str, addresses: Sequence[str]) -> Failure | None:
     """Runs the workers until all have ended well, or one has not: then the others are killed.
 
     Returns:
-        Of the first that did not: its number, its exit code (negative: of a signal), and why; None if all did.
+        The first that did not; None if all did.
     """
     context = multiprocessing.get_context("spawn")
     workers, reasons = [], []
@@ -102,7 +114,7 @@ def together(fn_args: str, addresses: Sequence[str]) -> tuple[int, int, str] | N
                 workers[index].join()
                 code = workers[index].exitcode
                 if code:
-                    return index, code, why(code, reasons[index])
+                    return f"worker {index} of {len(addresses)}", code, why(code, reasons[index])
         return None
     finally:
         for worker in workers:
