@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --pyt
 # What the container image has: all but the development packages, in the versions of requirements.lock.
 RUNTIME := sed '/^\# Development/,$$d' requirements.in
 
-.PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite bench-scale bench-engines flink-up flink-down lint lock clean
+.PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite bench-scale bench-engines test-reliability reliability-full flink-up flink-down lint lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ test: lint  ## Lint, types and the tests that fit in ten minutes
 
 test-all: lint  ## All tests
 	$(BIN)/pytest
+
+test-reliability: setup  ## Faults injected on purpose, in counts that fit in a quarter of an hour
+	$(BIN)/python -m reliability
+
+reliability-full: setup  ## The same in full counts (hours)
+	$(BIN)/python -m reliability --full --write docs/reliability.md
 
 bench: setup  ## The speed table (median of 5)
 	$(BIN)/python -m benchmarks.bench --write docs/benchmarks.md
