@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.common.databases import Database
 from pipelines.common.datasets.definition import DataSet
 from pipelines.common.engines.options import DIRECT, Engine
 from pipelines.common.errors import UsageError
@@ -252,6 +253,7 @@ class RunConfig:
             many seconds (0 for no limit).
         cache: whether components may be answered by an earlier run.
         baseline: the model that is served now, if any.
+        metadata: database of ML Metadata; None for a file under the root.
         endpoint: of Vertex AI, that is to serve what is pushed (JSON, see components/vertex_endpoint/settings.py); empty for none.
     """
 
@@ -273,4 +275,5 @@ class RunConfig:
     time_limit: float = 0
     cache: bool = True
     baseline: Baseline | None = None
+    metadata: Database | None = None
     endpoint: str = ""
