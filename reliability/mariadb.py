@@ -17,6 +17,7 @@ from pipelines.common.databases import PASSWORD, Database
 SEARCHED = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
 MISSING = "no MariaDB server is installed (Debian: apt install --no-install-recommends mariadb-server)"
 START_SECONDS = 60
+RUNNING = 2  # of ML Metadata's states of executions
 SECRET = "not-to-be-found-47"
 ACCOUNT = f"""
 CREATE DATABASE IF NOT EXISTS metadata;
@@ -92,6 +93,24 @@ class Server:
         ):
             cursor.execute(question)
             return cursor.fetchall()
+
+    def running(self, component: str = "") -> list[int]:
+        """Ids of the executions, of one component or of all, that ML Metadata says are running."""
+        executions = "SELECT Execution.id FROM Execution JOIN Type ON Type.id = Execution.type_id"
+        rows = self.ask(f"{executions} WHERE last_known_state = {RUNNING} AND Type.name LIKE '%{component}'")
+        return [int(str(identifier)) for (identifier,) in rows]
+
+    def wait_until_running(self, component: str, process: subprocess.Popen[str]) -> None:
+        """Returns as soon as a command that was just started executes the component.
+
+        Raises:
+            RuntimeError: the command ended before, with what it said.
+        """
+        left = self.running(component)  # by runs that were killed
+        while not set(self.running(component)) - set(left):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                out, err = process.communicate(timeout=0.05)
+                raise RuntimeError(f"expected {component} to be executed, the command ended: {out}{err}")
 
     def stop(self) -> None:
         """Ends it in good order, if it runs."""
