@@ -29,6 +29,8 @@ COMMANDS = (
     "compare",
     "promote",
     "rollback",
+    "verify",
+    "sign",
     "serve",
     "serving-config",
     "compile",
