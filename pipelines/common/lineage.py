@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2 as pb
 
+from components.manual_blessing.properties import BY, REASON
 from pipelines.common.databases import Database, pipeline_name
 from pipelines.common.errors import DarsenaError, UsageError
 from pipelines.common.events import Events, Made, RunOn, moment, reader_settings, text
@@ -60,6 +62,7 @@ def lineage(root: Path, model: str, version: int | None, database: Database | No
         "there": number in there,
         "latest": number == there[-1] if there else False,
         "verdict": (pusher_record or {}).get("verdict", "blessed and pushed"),
+        "blessed_by_hand": blessed_by_hand(push.inputs["model_blessing"][0]),
         "pushed": described(push, pusher_record),
         "trained": described(trained, record) | {"model_uri": push.inputs["model"][0].uri},
         "data": {
@@ -133,6 +136,12 @@ def record_of(records: Iterable[dict[str, Any]], made: Made) -> dict[str, Any] |
             if node["id"] == made.node and node["state"] == "complete" and uris & set().union(*node["outputs"].values()):
                 return record
     return None
+
+
+def blessed_by_hand(blessing: pb.Artifact) -> dict[str, str] | None:
+    """Who blessed a model by hand and why, None where the Evaluator did."""
+    reason, by = (blessing.custom_properties[name].string_value for name in (REASON, BY))
+    return {"reason": reason, "by": by} if reason else None
 
 
 def described(made: Made, record: dict[str, Any] | None) -> dict[str, Any]:

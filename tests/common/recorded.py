@@ -74,7 +74,7 @@ class Recorder:
         made = self.node(run, "Trainer", {"examples": examples}, {"model": cached or "Model"}, state, custom_config=json.dumps(config))
         return made["model"]
 
-    def push(self, run, model, version=None, cached=None, baseline=None):
+    def push(self, run, model, version=None, cached=None, baseline=None, by_hand=""):
         """A Pusher's execution; returns the PushedModel. Without a version it says that the model was not blessed."""
         if cached is None:
             kind = self.store.put_artifact_type(pb.ArtifactType(name="PushedModel"))
@@ -84,8 +84,18 @@ class Recorder:
                 pushed.custom_properties["pushed_version"].string_value = str(version)
                 pushed.custom_properties["pushed_destination"].string_value = str(self.folder(version))
         state = CACHED if cached else COMPLETE
+        blessing = self.node(run, "Evaluator", {"model": model}, {"blessing": "ModelBlessing"})["blessing"]
+        if by_hand:
+            blessing.custom_properties["manual_reason"].string_value = by_hand
+            blessing.custom_properties["manual_by"].string_value = "ada"
+            self.store.put_artifacts([blessing])
         made = self.node(
-            run, "Pusher", {"model": model}, {"pushed_model": cached or pushed}, state, lineage=json.dumps({"baseline": baseline})
+            run,
+            "Pusher",
+            {"model": model, "model_blessing": blessing},
+            {"pushed_model": cached or pushed},
+            state,
+            lineage=json.dumps({"baseline": baseline}),
         )
         return made["pushed_model"]
 

@@ -38,7 +38,7 @@ def m(tmp_path):
     model = recorder.train("r2", examples, epochs=3)
     recorder.push("r2", model)
     recorder.train("r3", recorder.read("r3", "new", cached=examples), cached=model)
-    pushed = recorder.push("r3", model, 2, baseline={"version": 1, "model_uri": first.uri, "recipe": "x"})
+    pushed = recorder.push("r3", model, 2, baseline={"version": 1, "model_uri": first.uri, "recipe": "x"}, by_hand="a deadline")
     recorder.publish(2, model)
     recorder.train("r4", recorder.read("r4", "new", cached=examples), cached=model)
     recorder.push("r4", model, cached=pushed)
@@ -53,6 +53,8 @@ def test_a_model_from_the_cache_was_made_by_the_run_that_trained_it(m, tmp_path)
     assert found["code"]["training_fingerprint"] == "code"
     assert (found["hparams"], found["seed"]) == ({"epochs": 3}, 42)
     assert found["compared_with"]["version"] == 1
+    assert found["blessed_by_hand"] == {"reason": "a deadline", "by": "ada"}
+    assert lineage(tmp_path, "m", 1, None)["blessed_by_hand"] is None
     assert found["same_data"]["versions"] == []
     (again,) = found["same_data"]["runs"]
     assert (again["pipeline_run"], again["verdict"], again["version"], again["trained"]) == ("r4", "blessed and pushed", 2, False)

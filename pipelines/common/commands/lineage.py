@@ -81,7 +81,9 @@ def described(found: dict[str, Any]) -> list[tuple[str, str]]:
     files = f"{len(code['files'])} files, " if code["files"] else ""
     baseline = found["compared_with"]
     settings = found["hparams"] | {name: found[name] for name in ("seed", "strategy", "precision")}
+    by_hand = found["blessed_by_hand"]
     return [
+        *([("blessed", f"by hand by {by_hand['by']}: {by_hand['reason']}")] if by_hand else []),
         ("pushed", by(found["pushed"])),
         ("trained", by(found["trained"])),
         ("data", f"{data['path']}{f' ({known})' if known else ''}, fingerprint {data['fingerprint'][:SHORT]}"),
