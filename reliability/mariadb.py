@@ -15,7 +15,7 @@ import pymysql
 from pipelines.common.databases import PASSWORD, Database
 
 SEARCHED = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
-MISSING = "no MariaDB server is installed (Debian: apt install --no-install-recommends mariadb-server)"
+MISSING = "no MariaDB server is installed (Debian: apt install mariadb-server-core mariadb-client-core)"
 START_SECONDS = 60
 RUNNING = 2  # of ML Metadata's states of executions
 SECRET = "not-to-be-found-47"
@@ -28,7 +28,7 @@ GRANT ALL ON metadata.* TO darsena@'127.0.0.1';
 
 def installed() -> bool:
     """Whether the server's programs are there."""
-    return all(shutil.which(name, path=SEARCHED) for name in ("mariadbd", "mariadb-install-db"))
+    return all(shutil.which(name, path=SEARCHED) for name in ("mariadbd", "mariadb-install-db", "my_print_defaults"))
 
 
 class Server:
