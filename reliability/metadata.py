@@ -85,7 +85,14 @@ def measure(full: bool, folder: Path) -> Section:
         runs = Runs(folder / "root", server)
         if not runs.completes():
             raise RuntimeError(f"expected a run of {MODEL} to complete on a server, it did not: see {runs.root / 'logs'}")
-        rows = [connections, *killed_runs(runs, 10 if full else 2), stopped_servers(runs, 10 if full else 1), deleted_records(runs)]
+        times = 10 if full else 1
+        rows = [
+            connections,
+            *killed_runs(runs, max(times, 2)),
+            restarted_servers(runs, times),
+            stopped_servers(runs, times),
+            deleted_records(runs),
+        ]
     return Section(TITLE, TEXT, rows)
 
 
@@ -134,6 +141,19 @@ def repair_naively(store: mlmd.MetadataStore) -> None:
     for execution in stale:
         execution.last_known_state = pb.Execution.FAILED
     store.put_executions(stale)
+
+
+def restarted_servers(runs: Runs, times: int) -> Row:
+    """Kills the server while a run goes on, and starts it again at once."""
+    harmed = 0
+    for _ in range(times):
+        process = runs.start()
+        runs.server.wait_until_running("Trainer", process)
+        runs.server.kill()
+        runs.server.start()
+        process.communicate()
+        harmed += process.returncode not in (0, 3)
+    return Row("the server killed in the middle of a run and started again at once: the run goes on", times, harmed)
 
 
 def stopped_servers(runs: Runs, times: int) -> Row:

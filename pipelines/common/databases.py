@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FORM = "mysql://USER@HOST:PORT/DATABASE"
 PORT = 3306
+ROOT_ID = Path("metadata/root-id")  # in a root
 URL, PASSWORD = "DARSENA_METADATA", "DARSENA_METADATA_PASSWORD"
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 60  # another process may be making the tables, which takes a second
@@ -113,7 +114,7 @@ def root_name(root: Path) -> str:
 
     The number, because two machines may have roots at the same path; the path, because a root may be a copy of another.
     """
-    path = root / "metadata/root-id"
+    path = root / ROOT_ID
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".root-id-{uuid.uuid4().hex}")

@@ -14,7 +14,7 @@ import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.manual_blessing.properties import BY, REASON
-from pipelines.common.databases import Database, pipeline_name
+from pipelines.common.databases import ROOT_ID, Database, pipeline_name
 from pipelines.common.errors import DarsenaError, UsageError
 from pipelines.common.events import Events, Made, RunOn, moment, reader_settings, text
 from pipelines.common.history import run_records
@@ -42,9 +42,9 @@ def lineage(root: Path, model: str, version: int | None, database: Database | No
     if version is None and not there:
         raise DarsenaError(f"expected a version of {model} under {root}, found none. Make one with: darsena run {model} --root {root}")
     number = version or there[-1]
-    if database is None and not metadata_path(root, model).exists():
-        place = metadata_path(root, model)
-        raise DarsenaError(f"expected ML Metadata of {model} in {place}, found none. Name the database of its runs by --metadata.")
+    place = database or metadata_path(root, model)
+    if not (root / ROOT_ID if database else metadata_path(root, model)).exists():
+        raise DarsenaError(f"expected ML Metadata of the runs under {root} in {place}, found none. Name the right --root and --metadata.")
     events = Events(mlmd.MetadataStore(prepared(root, model, database)))
     push = find_push(events, root, model, number, database)
     trained = events.maker(push.inputs["model"][0])
@@ -169,5 +169,8 @@ def same_data(runs: list[RunOn], push: Made, trained: Made) -> dict[str, list[di
             path = Path(run.pushed.custom_properties["pushed_destination"].string_value)
             # Another root may be on another machine.
             there = darsena_json(path).get("model_uri") == run.model_uri if Path(root).is_dir() else None
-            found.setdefault((run.pipeline, number, run.model_uri), version | {"pushed": run.started, "path": str(path), "there": there})
+            found.setdefault(
+                (run.pipeline, number, run.model_uri),
+                version | {"pushed": moment(run.pushed.create_time_since_epoch), "path": str(path), "there": there},
+            )
     return {"versions": list(found.values()), "runs": others}

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from pipelines.common.databases import PASSWORD, pipeline_name
+from pipelines.common.databases import PASSWORD, Database, pipeline_name
 from pipelines.common.errors import DarsenaError, UsageError
 from pipelines.common.lineage import lineage
 from pipelines.common.metadata_store import prepared
@@ -120,8 +120,10 @@ def test_nothing_to_tell_is_told(tmp_path):
     with pytest.raises(DarsenaError, match=r"found none\. Make one with: darsena run m"):
         lineage(tmp_path, "m", None, None)
     (tmp_path / "serving/m/1").mkdir(parents=True)
-    with pytest.raises(DarsenaError, match=r"Name the database of its runs by --metadata"):
+    with pytest.raises(DarsenaError, match=r"Name the right --root and --metadata"):
         lineage(tmp_path, "m", None, None)
+    with pytest.raises(DarsenaError, match=r"expected ML Metadata of the runs under .* in mysql://me@host:1/x, found none"):
+        lineage(tmp_path, "m", None, Database("me", "host", 1, "x"))
     assert not (tmp_path / "metadata").exists()
 
 

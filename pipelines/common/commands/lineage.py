@@ -51,13 +51,15 @@ def command(model: ModelConfig, version: int | None, root: Path, metadata: Datab
 
 def show(found: dict[str, Any]) -> None:
     """Prints a lineage for people."""
+    from rich.text import Text
+
     screen = console()
     state = "the latest" if found["latest"] else "not the latest" if found["there"] else "withdrawn: its folder is gone"
     screen.print(f"[bold]{found['model']}[/bold] version {found['version']}: {found['verdict']}, {state}", highlight=False)
     facts = plain_table("", "")
     facts.show_header = False
     for name, value in described(found):
-        facts.add_row(name, value)
+        facts.add_row(name, Text(value))  # a path may look like markup
     screen.print(facts, highlight=False)
     several = {each["root"] for rows in found["same_data"].values() for each in rows} - {found["root"]}
     for title, columns, rows in (
@@ -67,7 +69,7 @@ def show(found: dict[str, Any]) -> None:
         screen.print(f"\n[bold]{title}[/bold]: {len(rows) or 'none'}", highlight=False)
         table = plain_table(*columns, *(("Root",) if several else ()))
         for row in rows[-SHOWN:]:
-            table.add_row(*(cell(row, column.lower()) for column in (*columns, *(("Root",) if several else ()))))
+            table.add_row(*(Text(cell(row, column.lower())) for column in (*columns, *(("Root",) if several else ()))))
         if rows:
             screen.print(table)
         if len(rows) > SHOWN:
@@ -91,7 +93,7 @@ def described(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("with", ", ".join(f"{name} {value}" for name, value in settings.items())),
         ("searched", found["search_uri"] or "no"),
         ("libraries", ", ".join(f"{name} {version}" for name, version in (found["libraries"] or {"known": "no more"}).items())),
-        ("compared with", f"version {baseline['version']}" if baseline else "none, nothing was served"),
+        ("compared with", f"version {baseline['version']}" if baseline else "none"),
         ("model", found["trained"]["model_uri"]),
         ("version", found["path"]),
     ]
