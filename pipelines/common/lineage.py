@@ -79,7 +79,7 @@ def lineage(root: Path, model: str, version: int | None, database: Database | No
         },
         "hparams": settings["hparams"],
         "search_uri": next((artifact.uri for artifact in trained.inputs.get("hyperparameters", [])), None),
-        **{name: settings[name] for name in ("seed", "strategy", "workers", "precision")},
+        **{name: settings.get(name) for name in ("seed", "strategy", "workers", "precision")},
         "libraries": record.get("versions"),
         "compared_with": baseline and {key: baseline[key] for key in ("version", "model_uri")},
         "same_data": same_data(runs, push, trained),

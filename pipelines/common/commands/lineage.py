@@ -61,15 +61,16 @@ def show(found: dict[str, Any]) -> None:
     for name, value in described(found):
         facts.add_row(name, Text(value))  # a path may look like markup
     screen.print(facts, highlight=False)
-    several = {each["root"] for rows in found["same_data"].values() for each in rows} - {found["root"]}
+    roots = {each["root"] for rows in found["same_data"].values() for each in rows}
+    root = ("Root",) if roots - {found["root"]} else ()
     for title, columns, rows in (
-        ("Other versions of the same data", ("Model", "Version", "Pushed", "There"), found["same_data"]["versions"]),
-        ("Other runs on the same data", ("Model", "Started", "Verdict", "Version", "Trained"), found["same_data"]["runs"]),
+        ("Other versions of the same data", ("Model", "Version", "Pushed", "There", *root), found["same_data"]["versions"]),
+        ("Other runs on the same data", ("Model", "Started", "Verdict", "Version", "Trained", *root), found["same_data"]["runs"]),
     ):
         screen.print(f"\n[bold]{title}[/bold]: {len(rows) or 'none'}", highlight=False)
-        table = plain_table(*columns, *(("Root",) if several else ()))
+        table = plain_table(*columns)
         for row in rows[-SHOWN:]:
-            table.add_row(*(Text(cell(row, column.lower())) for column in (*columns, *(("Root",) if several else ()))))
+            table.add_row(*(Text(cell(row, column.lower())) for column in columns))
         if rows:
             screen.print(table)
         if len(rows) > SHOWN:
