@@ -221,8 +221,7 @@ def failed_together(server: Server, root: Path, careful: bool) -> int:
 
 
 def connect(database: Database, root: Path, careful: bool, start: Barrier) -> None:
-    """Connects when the others do; the process ends with 1 if it can't."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where it says why
+    """Connects when the others do."""
     start.wait()
     config = prepared(root, MODEL, database) if careful else with_password(server_connection(database))
     mlmd.MetadataStore(config)
