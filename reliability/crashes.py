@@ -30,11 +30,12 @@ LOOK_SECONDS = 0.002
 ROOM = 512 << 20
 
 TEXT = """
-A run of real data is killed with `kill -9` at a random moment of a random node, or just after it, and started again. Harm is done where the next run does not end `blessed and pushed`; where a node that had ended runs again; where an execution stays
-`RUNNING` in ML Metadata; where a version is pushed twice, or lost. A training is killed so too, and must go on from its last epoch and
-give the answers of one that nobody disturbed, to 1e-6. What TFX alone leaves behind is counted right after each kill. Then two runs
-under one root, a metadata file that another program keeps locked, and a disk that fills up at a random node: the run must end with one
-line that names the cause, and the next one come through.
+A run of real data is killed with `kill -9` at a random moment of a random node, or just after it, and started again. Harm is done
+where the next run does not end `blessed and pushed`; where a node that had ended runs again; where an execution stays `RUNNING` in ML
+Metadata; where a version is pushed twice, or lost. A training is killed so too, and must go on from its last epoch and give the answers
+of one that nobody disturbed, to 1e-6. What TFX alone leaves behind is counted right after each kill. Then two runs under one root, a
+metadata file that another program keeps locked, and a disk that fills up at a random node: the run must end with one line that names the
+cause, and the next one come through.
 """
 
 
