@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import grpc
 
     from serving.batching import Batching
+    from serving.request_log import Logging
     from serving.rest import RestServer
     from serving.store import ModelStore
 
@@ -55,6 +56,7 @@ class ModelServer:
         max_request_bytes: int = MAX_REQUEST_BYTES,
         config: Path | None = None,
         batching: Batching | None = None,
+        request_log: Logging | None = None,
     ) -> None:
         """
         Args:
@@ -67,6 +69,7 @@ class ModelServer:
             max_request_bytes: at most how large a request, and each tensor in it, may be.
             config: a ModelServerConfig as text (models.config) of models under `base_dir`, instead of what its folders hold.
             batching: how requests that come at the same time are put together; None for not at all.
+            request_log: which answered requests are logged, and where; None for none.
         """
         self.host = host
         self.grpc_port = grpc_port
@@ -77,6 +80,7 @@ class ModelServer:
         self._max_request_bytes = max_request_bytes
         self._config = config
         self._batching = batching
+        self._request_log = request_log
         self._stopped = threading.Event()
         self._store: ModelStore | None = None
         self._running = contextlib.ExitStack()  # undoes what `start` did, last first
@@ -85,7 +89,8 @@ class ModelServer:
         """Loads the models and listens; returns once both ports answer.
 
         Raises:
-            ServingError: there is no such folder, a model asked for has no version that loads, or a port is taken.
+            ServingError: there is no such folder, a model asked for has no version that loads, a port is taken, or requests can't be
+                logged.
         """
         from serving.store import ModelStore
 
@@ -94,7 +99,7 @@ class ModelServer:
             gc.collect()
             gc.freeze()
             undo.callback(gc.unfreeze)
-            self._store = ModelStore(self._base_dir, self._models, self._max_request_bytes, self._batching)
+            self._store = ModelStore(self._base_dir, self._models, self._max_request_bytes, self._batching, self._request_log)
             undo.callback(self._store.close)
             self._first_scan(self._store)
             grpc_server = self._grpc_server(self._store, undo.enter_context(self._workers("grpc")))
