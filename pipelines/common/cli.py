@@ -29,6 +29,7 @@ COMMANDS = (
     "promote",
     "rollback",
     "serve",
+    "monitor",
     "serving-config",
     "compile",
     "submit",
