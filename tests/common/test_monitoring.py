@@ -25,6 +25,7 @@ feature { name: "size" type: FLOAT float_domain { min: 0 max: 50 } value_count {
           drift_comparator { jensen_shannon_divergence { threshold: 0.2 } } }
 feature { name: "kind" type: BYTES string_domain { value: "a" value: "b" value: "c" } skew_comparator { infinity_norm { threshold: 0.1 } }
           drift_comparator { infinity_norm { threshold: 0.5 } jensen_shannon_divergence { threshold: 0.5 } } }
+feature { name: "place" type: BYTES skew_comparator { infinity_norm { threshold: 0.1 } } }
 feature { name: "stars" type: INT int_domain { min: 1 max: 5 is_categorical: true } }
 feature { name: "text" type: BYTES skew_comparator { jensen_shannon_divergence { threshold: 0.05 } } }
 feature { name: "image" type: BYTES image_domain {} }
@@ -54,6 +55,7 @@ def test_columns_of_numbers_categories_texts_and_pictures():
     assert set(found) == {"size", "kind", "stars"}  # of a vector there is nothing
     assert found["size"][0] == 1.5 and np.isnan(found["size"][1])
     assert (found["kind"], found["stars"]) == (["a", None], ["3", "5"])
+    assert values({"place": [b"La Spezia", b""]}) == {"place": ["La Spezia", None]}  # has a threshold for single values: no text
     found = values({"text": [b"The ship, the sea", b"", b"\xff ship"]}, {"text": {"ship", "the"}})
     assert found["text/words"] == [4, 0, 1]
     assert found["text/common"][0] == 0.75 and np.isnan(found["text/common"][1]) and found["text/common"][2] == 1.0

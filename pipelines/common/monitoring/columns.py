@@ -69,7 +69,7 @@ def _measured(feature: schema_pb2.Feature, values: Sequence[Any], common: Collec
         return {}
     if feature.type == schema_pb2.BYTES:
         texts = [value.decode("utf-8", "replace") for value in values]
-        if feature.HasField("string_domain") or feature.HasField("domain"):
+        if _is_category(feature):
             return {"": np.array([text or None for text in texts], object)}
         words = [WORD.findall(text.lower()) for text in texts]
         shares = [sum(word in common for word in each) / len(each) if each else np.nan for each in words]
@@ -77,6 +77,12 @@ def _measured(feature: schema_pb2.Feature, values: Sequence[Any], common: Collec
     if feature.type == schema_pb2.INT and feature.int_domain.is_categorical:
         return {"": np.array([str(int(value)) for value in values], object)}
     return {"": np.array(values, np.float64)}
+
+
+def _is_category(feature: schema_pb2.Feature) -> bool:
+    """Whether a feature of bytes is one of so many values, rather than a text: it has a domain, or a threshold for single values."""
+    comparators = (feature.skew_comparator, feature.drift_comparator)
+    return feature.HasField("string_domain") or feature.HasField("domain") or any(each.HasField("infinity_norm") for each in comparators)
 
 
 def _brightness(pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -106,7 +112,7 @@ def common_words(rows: Rows, schema: schema_pb2.Schema) -> dict[str, frozenset[s
     """
     found = {}
     for feature in schema.feature:
-        if feature.name in rows and feature.type == schema_pb2.BYTES and not feature.HasField("image_domain"):
+        if feature.name in rows and feature.type == schema_pb2.BYTES and not (feature.HasField("image_domain") or _is_category(feature)):
             texts: Counter[str] = Counter()
             for value in rows[feature.name]:
                 texts.update(set(WORD.findall(value.decode("utf-8", "replace").lower())))
