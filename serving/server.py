@@ -56,6 +56,7 @@ class ModelServer:
         max_request_bytes: int = MAX_REQUEST_BYTES,
         config: Path | None = None,
         batching: Batching | None = None,
+        trusted: Sequence[Path] | None = None,
         request_log: Logging | None = None,
     ) -> None:
         """
@@ -69,6 +70,8 @@ class ModelServer:
             max_request_bytes: at most how large a request, and each tensor in it, may be.
             config: a ModelServerConfig as text (models.config) of models under `base_dir`, instead of what its folders hold.
             batching: how requests that come at the same time are put together; None for not at all.
+            trusted: files of public keys: a version that none of them signed, or that was changed since, is not served. None to
+                serve whatever is there.
             request_log: which answered requests are logged, and where; None for none.
         """
         self.host = host
@@ -81,6 +84,7 @@ class ModelServer:
         self._config = config
         self._batching = batching
         self._request_log = request_log
+        self._trusted = trusted
         self._stopped = threading.Event()
         self._store: ModelStore | None = None
         self._running = contextlib.ExitStack()  # undoes what `start` did, last first
@@ -99,7 +103,9 @@ class ModelServer:
             gc.collect()
             gc.freeze()
             undo.callback(gc.unfreeze)
-            self._store = ModelStore(self._base_dir, self._models, self._max_request_bytes, self._batching, self._request_log)
+            self._store = ModelStore(
+                self._base_dir, self._models, self._max_request_bytes, self._batching, self._trusted, self._request_log
+            )
             undo.callback(self._store.close)
             self._first_scan(self._store)
             grpc_server = self._grpc_server(self._store, undo.enter_context(self._workers("grpc")))

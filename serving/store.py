@@ -35,6 +35,7 @@ class ModelStore:
         names: Sequence[str] | None,
         max_bytes: int,
         batching: Batching | None = None,
+        trusted: Sequence[Path] | None = None,
         request_log: Logging | None = None,
     ) -> None:
         """
@@ -43,6 +44,7 @@ class ModelStore:
             names: models to serve; None for all there are, and those added later.
             max_bytes: at most how large an input tensor may be.
             batching: how requests that come at the same time are put together; None for not at all.
+            trusted: files of public keys, one of which a version must be signed by; None to serve whatever is there.
             request_log: which answered requests are logged, and where; None for none.
 
         Raises:
@@ -60,6 +62,7 @@ class ModelStore:
         self._configured: dict[str, Settings] | None = None
         self._max_bytes = max_bytes
         self._batching = batching
+        self._trusted = trusted
         self._models: dict[str, Model] = {}
         self._scanning = threading.Lock()
         self._stop = threading.Event()
@@ -98,7 +101,7 @@ class ModelStore:
             if name not in settings:
                 model.unload(set(model.served))
         for name, asked in settings.items():
-            model = self._models.setdefault(name, Model(name, asked, self._max_bytes, self._batching))
+            model = self._models.setdefault(name, Model(name, asked, self._max_bytes, self._batching, self._trusted))
             model.settings = asked
             try:
                 model.scan()

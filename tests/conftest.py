@@ -1,4 +1,4 @@
-"""Settings for the whole suite: quiet TensorFlow, two logical CPUs, where real data is, the browser and Node.js."""
+"""Settings for the whole suite: quiet TensorFlow, two logical CPUs, no user's settings, where real data is, the browser and Node.js."""
 
 import os
 from pathlib import Path
@@ -22,6 +22,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Before anything initialises TensorFlow: MirroredStrategy is tested over two replicas on the CPU.
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def settings_of_nobody(tmp_path_factory) -> None:
+    """No test finds, or makes, signing keys among the settings of who runs it."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("settings"))
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ COMMANDS = (
     "compare",
     "promote",
     "rollback",
+    "verify",
+    "sign",
     "serve",
     "monitor",
     "serving-config",

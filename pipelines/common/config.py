@@ -250,6 +250,7 @@ class RunConfig:
         preset: name of the model's preset; its hyperparameters are in `hparams` already.
         tune, trials, parallel_trials, time_limit: whether to search first, with at most how many trials, so many at a time, and for how
             many seconds (0 for no limit).
+        bless: why to push a model that the Evaluator does not bless; empty for not to.
         cache: whether components may be answered by an earlier run.
         baseline: the model that is served now, if any.
         endpoint: of Vertex AI, that is to serve what is pushed (JSON, see components/vertex_endpoint/settings.py); empty for none.
@@ -271,6 +272,7 @@ class RunConfig:
     trials: int = 5
     parallel_trials: int = 1
     time_limit: float = 0
+    bless: str = ""
     cache: bool = True
     baseline: Baseline | None = None
     endpoint: str = ""

@@ -142,7 +142,7 @@ def verdict(model: ModelConfig, run: RunConfig, outcomes: dict[str, NodeOutcome]
     except (KeyError, OSError, ValueError) as error:
         observer.error = observer.error or ("verdict", error)
         reason = f"the results of the run could not be read: {type(error).__name__}: {error}"
-        return {"verdict": "failed", "exit_code": int(ExitCode.FAILED), "reason": reason, "gates": [], "pushed": None}
+        return {"verdict": "failed", "exit_code": int(ExitCode.FAILED), "reason": reason, "pushed": None, "gates": [], "allowed": []}
 
 
 def without_nan(record: dict[str, Any]) -> dict[str, Any]:
@@ -213,6 +213,7 @@ def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run
             "parallel_trials": run.parallel_trials if run.tune else None,
             "time_limit": run.time_limit if run.tune else None,
             "baseline_version": run.baseline.version if run.baseline else None,
+            "bless": run.bless,
             "cache": run.cache,
         },
         "label": model.label,
@@ -222,6 +223,7 @@ def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run
         "machine": {"cpus": os.cpu_count(), "platform": platform.platform()},
         "nodes": [],
         "gates": [],
+        "allowed": [],
         "pushed": None,
     }
 

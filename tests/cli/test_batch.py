@@ -14,6 +14,7 @@ import tensorflow as tf
 from components.errors import DataRejected
 from pipelines.common.batches import answering, reading, running
 from pipelines.common.engines.options import Engine, beam_args
+from tests.signed import sign
 
 MODEL = "house_prices"
 ROWS = 25
@@ -45,7 +46,9 @@ def served(tmp_path_factory) -> Path:
     examples = tf.function(module.examples, input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     for version, factor in ((1, 1.0), (2, 2.0)):
         module.one.assign(factor)
-        tf.saved_model.save(module, str(root / "serving" / MODEL / str(version)), signatures={"raw": raw, "serving_default": examples})
+        folder = root / "serving" / MODEL / str(version)
+        tf.saved_model.save(module, str(folder), signatures={"raw": raw, "serving_default": examples})
+        sign(folder)
     return root
 
 

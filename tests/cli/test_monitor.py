@@ -10,6 +10,7 @@ from serving.records import framed
 from serving.request_log import Logging, RequestLog
 from tests import tiny_model
 from tests.cli.conftest import MODEL, record, write_run
+from tests.signed import sign
 
 
 def images(count: int, brightness: float, seed: int) -> np.ndarray:
@@ -29,11 +30,17 @@ def add_run(root, run_id: str, data: str, pictures: np.ndarray, version: int | N
     write_run(root, record(run_id, version=version, nodes=[node], config={"data_fingerprint": data, "preset": ""}))
 
 
+def add_version(root) -> None:
+    """A real one, whose weights are never asked."""
+    tiny_model.export(root / "serving" / MODEL / "1")
+    sign(root / "serving" / MODEL / "1")
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Version 1, which learned from pictures of a brightness of 0.3."""
     folder = tmp_path_factory.mktemp("monitored")
-    tiny_model.export(folder / "serving" / MODEL / "1")
+    add_version(folder)
     add_run(folder, "20260101-000000", "first", images(400, 0.3, 1), 1)
     return folder
 
@@ -78,7 +85,7 @@ def test_shifted_requests_are_skew_and_end_with_3(darsena, root, tmp_path, signa
 def test_other_data_that_came_in_is_drift_whether_newer_or_older(darsena, root, tmp_path):
     write_log(tmp_path / "log", images(120, 0.3, 2))
     moved = tmp_path / "root"
-    tiny_model.export(moved / "serving" / MODEL / "1")
+    add_version(moved)
     add_run(moved, "20260101-000000", "first", images(400, 0.3, 1), 1)
     add_run(moved, "20260102-000000", "second", images(400, 0.3, 4), None)
     ended = darsena("monitor", MODEL, "--requests", tmp_path / "log", "--root", moved)
@@ -120,6 +127,9 @@ def test_what_cannot_be_compared_is_one_line(darsena, root, tmp_path):
     ended = darsena("monitor", MODEL, "--requests", tmp_path / "none", "--root", root)
     assert ended.code == 1 and "found none. A server writes them with: darsena serve --log-requests" in ended.err
     ended = darsena("monitor", MODEL, "--requests", tmp_path / "few", "--root", root, "--version", "7")
-    assert ended.code == 1 and "expected version 7" in ended.err and "found 1." in ended.err
+    assert ended.code == 2 and "expected the version to be one of 1," in ended.err and "received 7." in ended.err
     ended = darsena("monitor", "word2vec", "--requests", tmp_path / "few", "--root", root)
-    assert ended.code == 1 and "expected a pushed version of word2vec" in ended.err
+    assert ended.code == 2 and "expected a pushed version of word2vec" in ended.err
+    tiny_model.export(tmp_path / "unsigned/serving" / MODEL / "1")
+    ended = darsena("monitor", MODEL, "--requests", tmp_path / "few", "--root", tmp_path / "unsigned")
+    assert ended.code == 1 and f"version 1 of {MODEL} is refused" in ended.err

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.pusher import signing
 from pipelines.common.commands.predict import describe, shown
 from pipelines.common.commands.serve import is_loopback
 from pipelines.common.layout import load_model
@@ -21,6 +23,7 @@ from serving.errors import ServingError
 from serving.request_log import Logging
 from tests import tiny_model
 from tests.cli.conftest import MODEL
+from tests.signed import sign
 
 
 @pytest.fixture
@@ -31,8 +34,8 @@ def served(monkeypatch):
     class Server:
         grpc_port, rest_port = 40001, 40002
 
-        def __init__(self, *arguments, batching, request_log):
-            stand_in.made, stand_in.batching, stand_in.request_log = arguments, batching, request_log
+        def __init__(self, *arguments, batching, trusted, request_log):
+            stand_in.made, stand_in.batching, stand_in.trusted, stand_in.request_log = arguments, batching, trusted, request_log
 
         def start(self):
             if stand_in.fails:
@@ -75,6 +78,17 @@ def test_serve_logs_requests_if_it_is_told(darsena, served, root, tmp_path):
     assert served.request_log == Logging(tmp_path / "log", 0.5)
     ended = darsena("serve", "--root", root, "--log-requests", tmp_path / "log", "--binary", sys.executable)
     assert ended.code == 2 and "expected no --log-requests with --binary" in ended.err
+
+
+def test_serve_trusts_this_user_and_who_is_named(darsena, served, root, tmp_path):
+    own = signing.public_key(signing.private_key())
+    assert darsena("serve", "--root", root).code == 0
+    assert served.trusted == [own]
+    shutil.copy(own, tmp_path / "colleague.pub")
+    assert darsena("serve", "--root", root, "--trust", tmp_path / "colleague.pub").code == 0
+    assert served.trusted == [own, tmp_path / "colleague.pub"]
+    ended = darsena("serve", "--root", root, "--trust", root / "none.pub")
+    assert ended.code == 2 and "expected --trust to name a file with a public key" in ended.err and ended.err.count("\n") == 1
 
 
 def test_serve_warns_of_an_address_that_others_reach(darsena, served, root):
@@ -221,6 +235,7 @@ def test_the_real_server_and_client_together(darsena, tmp_path):
     """A model of 4x4 images behind the name of a model there is: the server and `predict` go by the SavedModel alone."""
     images = tiny_model.images(3)
     model = tiny_model.export(tmp_path / "serving" / MODEL / "1")
+    sign(tmp_path / "serving" / MODEL / "1")
     np.save(tmp_path / "images.npy", images)
     expected = np.asarray(model(images / np.float32(255)))
     command = [sys.executable, "-m", "pipelines", "serve", MODEL, "--root", tmp_path, "--grpc-port", "0", "--rest-port", "0"]

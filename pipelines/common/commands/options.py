@@ -83,6 +83,13 @@ beam_option = click.option(
 beam_options_option = click.option(
     "--beam-option", "beam_options", multiple=True, metavar="NAME=VALUE", help="Of the engine (repeatable; see docs/engines.md)."
 )
+trust_option = click.option(
+    "--trust",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="A public key that signatures may be by, beside your own (repeatable).",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 

@@ -12,12 +12,23 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
-from pipelines.common.commands.options import GRPC_PORT, LOOPBACK, REST_PORT, Command, ModelName, debug_option, is_debug, root_option
+from pipelines.common.commands.options import (
+    GRPC_PORT,
+    LOOPBACK,
+    REST_PORT,
+    Command,
+    ModelName,
+    debug_option,
+    is_debug,
+    root_option,
+    trust_option,
+)
 from pipelines.common.commands.stopping import stop_signal
 from pipelines.common.config import ModelConfig
 from pipelines.common.errors import DarsenaError, UsageError
 from pipelines.common.layout import model_names, serving_dir, versions
 from pipelines.common.quiet import NOWHERE, quiet
+from pipelines.common.trust import trusted_keys
 
 if TYPE_CHECKING:
     from serving.server import ModelServer
@@ -37,6 +48,7 @@ PORT = click.IntRange(0, 65535)
     metavar="PATH",
     help="Run this tensorflow_model_server instead.",
 )
+@trust_option
 @click.option("--batching", is_flag=True, help="Answer requests that come at the same time together.")
 @click.option(
     "--log-requests",
@@ -53,14 +65,17 @@ def command(
     grpc_port: int,
     rest_port: int,
     binary: Path | None,
+    trust: tuple[Path, ...],
     batching: bool,
     log_requests: Path | None,
     log_share: float,
 ) -> None:
     """Serve the pushed models (all of them by default) over the TF Serving API, gRPC and REST.
 
-    A version pushed while it runs is picked up. Ctrl-C or SIGTERM stops it.
+    A version pushed while it runs is picked up; one that nobody signed who is trusted, or that was changed since, is not served.
+    Ctrl-C or SIGTERM stops it.
     """
+    trusted = trusted_keys(trust)
     names = pushed(root, [model.name for model in models])
     if binary:
         if log_requests:
@@ -69,7 +84,7 @@ def command(
     if not is_loopback(host):
         click.echo(f"darsena: warning: {host} is no loopback address: whoever reaches this machine can use the server.", err=True)
     with stop_signal() as stop, quiet(None if is_debug() else NOWHERE) as (out, err), told(err):
-        server = started(root / "serving", names, host, grpc_port, rest_port, batching, log_requests, log_share)
+        server = started(root / "serving", names, host, grpc_port, rest_port, batching, trusted, log_requests, log_share)
         try:
             click.echo(announcement(server.served(), host, server.grpc_port, server.rest_port), out)
             stop.wait()
@@ -116,7 +131,15 @@ def told(err: TextIO) -> Iterator[None]:
 
 
 def started(
-    folder: Path, names: list[str], host: str, grpc_port: int, rest_port: int, batching: bool, log_requests: Path | None, log_share: float
+    folder: Path,
+    names: list[str],
+    host: str,
+    grpc_port: int,
+    rest_port: int,
+    batching: bool,
+    trusted: list[Path],
+    log_requests: Path | None,
+    log_share: float,
 ) -> ModelServer:
     """A server that answers.
 
@@ -128,8 +151,9 @@ def started(
     from serving.request_log import Logging
     from serving.server import ModelServer
 
+    together = Batching() if batching else None
     request_log = Logging(log_requests, log_share) if log_requests else None
-    server = ModelServer(folder, names, host, grpc_port, rest_port, batching=Batching() if batching else None, request_log=request_log)
+    server = ModelServer(folder, names, host, grpc_port, rest_port, batching=together, trusted=trusted, request_log=request_log)
     try:
         server.start()
     except ServingError as error:

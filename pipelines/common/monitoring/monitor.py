@@ -12,12 +12,13 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipelines.common.config import ModelConfig
 from pipelines.common.errors import DarsenaError
-from pipelines.common.layout import serving_dir, versions
+from pipelines.common.labels import chosen_version
 from pipelines.common.monitoring import spans
 from pipelines.common.monitoring.columns import Column, Rows, columns, common_words
 from pipelines.common.monitoring.distances import DRIFT, SKEW, Distance, anomalies, distances
 from pipelines.common.monitoring.logs import Asked, read_log
 from pipelines.common.monitoring.sampling import MOST_BYTES, example_rows
+from pipelines.common.trust import verified
 from serving.errors import RequestError
 from serving.servable import LOAD_ERRORS, Servable
 
@@ -84,12 +85,14 @@ def monitor(root: Path, model: ModelConfig, version: int | None, log: Sequence[P
         log: files and folders of the log of requests.
 
     Raises:
-        DarsenaError: the version, what it learned from or the log is not there, the log has too few rows, or the schema no thresholds.
+        DarsenaError: the version, what it learned from or the log is not there, the version is not as it was signed, the log has too few
+            rows, or the schema no thresholds.
     """
-    version = _version(root, model.name, version)
+    version = chosen_version(root, model.name, version)
+    folder = verified(root, model.name, version)
     record = spans.run_of(root, model.name, version)
     schema = read_schema(spans.made_by(model, record).schema_path)
-    servable = _servable(model.name, version, serving_dir(root, model.name) / str(version))
+    servable = _servable(model.name, version, folder)
     learned = _examples(record, servable)
     asked = requests(log, servable)
     common = common_words(learned, schema)
@@ -163,15 +166,6 @@ def _drift(
     if is_newer:
         return Drift(record["run_id"], run["run_id"], distances(served, others, schema, DRIFT))
     return Drift(run["run_id"], record["run_id"], distances(others, served, schema, DRIFT))
-
-
-def _version(root: Path, model: str, version: int | None) -> int:
-    found = versions(root, model)
-    if not found or (version is not None and version not in found):
-        there = ", ".join(map(str, found)) or "none"
-        wanted = "a pushed version" if version is None else f"version {version}"
-        raise DarsenaError(f"expected {wanted} of {model} under {serving_dir(root, model)}, found {there}. Push one: darsena run {model}")
-    return version or found[-1]
 
 
 def _servable(model: str, version: int, folder: Path) -> Servable:
