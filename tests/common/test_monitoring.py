@@ -29,6 +29,7 @@ feature { name: "place" type: BYTES skew_comparator { infinity_norm { threshold:
 feature { name: "stars" type: INT int_domain { min: 1 max: 5 is_categorical: true } }
 feature { name: "text" type: BYTES skew_comparator { jensen_shannon_divergence { threshold: 0.05 } } }
 feature { name: "image" type: BYTES image_domain {} }
+feature { name: "image/height" type: INT presence { min_fraction: 1 } int_domain { min: 4 max: 9 } }
 feature { name: "seen" type: FLOAT shape { dim { size: 2 } } }
 """
 
@@ -148,6 +149,9 @@ def test_anomalies_are_those_of_the_schema():
     found = anomalies(columns(rows, schema(), {}), schema())
     assert [line.partition(":")[0] for line in found] == ["kind", "size", "stars"]
     assert "missing from the schema: x" in found[0] and "-7<0" in found[1] and "9" in found[2]
+    pictures = {"image": [encoded(np.zeros((height, 6), np.uint8)) for height in (4, 9, 12)] + [b"no picture"]}
+    (line,) = anomalies(columns(pictures, schema(), {}), schema())
+    assert line.startswith("image/height: ") and "value: 12" in line and "actual = 0.75" in line
     assert anomalies(columns({"size": [1.0, float("nan")], "kind": [b"a", b"b"]}, schema(), {}), schema()) == []
 
 

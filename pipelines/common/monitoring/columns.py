@@ -14,6 +14,8 @@ import numpy as np
 from PIL import Image
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from components.image_example_gen.pictures import DAMAGE
+
 # Values by the name of a raw feature, a value per row, as a client sends them (docs/architecture.md): pixels as arrays, texts and files
 # as bytes; NaN or an empty text for a missing value.
 Rows = Mapping[str, Sequence[Any]]
@@ -98,7 +100,7 @@ def _pictures(files: Sequence[bytes]) -> dict[str, np.ndarray]:
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP")) as picture:
                     pixels = np.asarray(picture.convert("L" if picture.mode in ("L", "LA", "1") else "RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        except (Image.DecompressionBombWarning, *DAMAGE):
             continue
         measure[:] = (*(*pixels.shape, 1)[:3], pixels.mean(dtype=np.float64) / 255)
     return dict(zip(("/height", "/width", "/channels", "/brightness"), measures.T, strict=True))

@@ -188,10 +188,9 @@ def anomalies(columns: Sequence[Column], schema: schema_pb2.Schema) -> list[str]
         feature.CopyFrom(features[column.name])
         for comparator in ("skew_comparator", "drift_comparator"):  # are for two sides
             feature.ClearField(comparator)
-        if feature.type == schema_pb2.INT:
-            values[column.name] = column.values.astype(np.int64)
-        else:
-            values[column.name] = [None if value is None or value != value else value for value in column.values]  # NaN differs from itself
+        kind = int if feature.type == schema_pb2.INT else lambda value: value
+        known = [None if value is None or value != value else kind(value) for value in column.values]  # NaN differs from itself
+        values[column.name] = pd.Series(known, dtype=object)
     statistics = tfdv.generate_statistics_from_dataframe(pd.DataFrame(values), tfdv.StatsOptions(schema=asked))
     found = tfdv.validate_statistics(statistics, asked)
     return [f"{name}: {info.description.rstrip('. ')}" for name, info in sorted(found.anomaly_info.items())]
