@@ -21,7 +21,7 @@ from pipelines.common.datasets import digits, housing, reviews, sms
 from pipelines.common.errors import DarsenaError
 from pipelines.common.layout import load_model
 from pipelines.common.monitoring.columns import Rows, columns, common_words
-from pipelines.common.monitoring.distances import SKEW, distances
+from pipelines.common.monitoring.distances import DRIFT, SKEW, distances
 from pipelines.common.monitoring.monitor import LEAST_ROWS, read_schema, requests
 from reliability.section import Row, Section
 from serving.metrics import Metrics
@@ -30,16 +30,17 @@ from serving.request_log import Logging, RequestLog
 TITLE = "Skew and drift of what clients send"
 TEXT = """
 For three models (rows of a table, texts, pictures) requests were drawn with a seed out of data like that which they learned from, or
-shifted on purpose, logged as the server logs them (requests of 1 to 20 rows), read again and compared. Harm is a shift that is not
-found, or one that is found where there is none. Drift between spans is measured by the same code. Of fewer than 100 rows nothing is
-said; that is no harm.
+shifted on purpose, logged as the server logs them (requests of 1 to 20 rows), read again and compared. So were spans of data, without
+a log. Harm is a shift that is not found, or one that is found where there is none. Of fewer than 100 rows of requests nothing is said;
+that is no harm.
 
 The naive version is what TFDV's documentation shows: statistics of both sides as they are, the same thresholds, nothing for chance, and
 no least number of rows. (It has the same measures of texts and pictures, of which TFDV itself would see none.)
 """
-LEARNED = 1500
+LEARNED = 1000
 MOST = 1000  # rows of a log
 TOO_FEW = 30, LEAST_ROWS - 1
+SPAN = 400, MOST  # rows
 VERSION = 1
 
 Change = Callable[[Rows, np.random.Generator], Rows]
@@ -88,7 +89,7 @@ def measure(full: bool, folder: Path) -> Section:
                 naive += bool(naive_finds(learned, asked, schema))
             most = found.most_common(1)[0][0]
             rows.append(Row(f"{model}: {shift}", count, found["nothing"], f"found in {naive} of {count}", f"most often in {most}"))
-        rows += unshifted(case, schema, count, folder)
+        rows += [*unshifted(case, schema, count, folder), *spans(case, schema, count)]
     return Section(TITLE, TEXT, rows)
 
 
@@ -109,6 +110,15 @@ def unshifted(case: Case, schema: schema_pb2.Schema, count: int, folder: Path) -
     ]
 
 
+def spans(case: Case, schema: schema_pb2.Schema, count: int) -> list[Row]:
+    """Data of another run, shifted in every way in turn, and not shifted."""
+    changes = list(case.shifts.values())
+    pairs = [drawn(case, seed, SPAN, changes[seed % len(changes)]) for seed in range(count)]
+    missed = sum(not found_in(*pair, schema, DRIFT) for pair in pairs)
+    alarms = sum(bool(found_in(*drawn(case, seed, SPAN, unchanged), schema, DRIFT)) for seed in range(count))
+    return [Row(f"{case.model}: spans, shifted", count, missed), Row(f"{case.model}: spans, not shifted", count, alarms)]
+
+
 def drawn(case: Case, seed: int, sizes: tuple[int, int], change: Change) -> tuple[Rows, Rows]:
     """Rows that the model learned from, and others, changed, that clients send."""
     random = np.random.default_rng(seed)
@@ -126,7 +136,6 @@ def taken(rows: Rows, numbers: np.ndarray) -> Rows:
 def logged(model: str, rows: Rows, folder: Path, seed: int) -> Rows | None:
     """The rows as they are read from a log that was written of them; None where they are refused as too few."""
     arrays = {name: np.array(values, object if isinstance(values[0], bytes) else None) for name, values in rows.items()}
-    arrays = {name: array.astype(np.float32) if array.dtype == np.float64 else array for name, array in arrays.items()}
     log, random, start = RequestLog(Logging(folder, 1.0), Metrics()), np.random.default_rng(seed), 0
     while start < len(next(iter(arrays.values()))):
         end = start + int(random.integers(1, 21))
@@ -141,13 +150,13 @@ def logged(model: str, rows: Rows, folder: Path, seed: int) -> Rows | None:
         return None
 
 
-def found_in(learned: Rows, asked: Rows | None, schema: schema_pb2.Schema) -> list[str] | None:
+def found_in(learned: Rows, asked: Rows | None, schema: schema_pb2.Schema, kind: str = SKEW) -> list[str] | None:
     """The columns that `darsena monitor` calls moved; None where it says nothing."""
     if asked is None:
         return None
     common = common_words(learned, schema)
     before, now = (columns(rows, schema, common) for rows in (learned, asked))
-    return [each.column for each in distances(before, now, schema, SKEW) if each.exceeded]
+    return [each.column for each in distances(before, now, schema, kind) if each.exceeded]
 
 
 def naive_finds(learned: Rows, asked: Rows, schema: schema_pb2.Schema) -> list[str]:
@@ -174,7 +183,7 @@ def table() -> Case:
     """Districts: of the interior only; and of another price level."""
     found = housing.generated_rows(8000, 1)
     rows: Rows = {
-        name: [row[place].encode() if name == "ocean_proximity" else float(row[place] or "nan") for row in found]
+        name: [row[place].encode() if name == "ocean_proximity" else np.float32(row[place] or "nan") for row in found]
         for place, name in enumerate(housing.COLUMNS)
         if name != "median_house_value"
     }
@@ -183,7 +192,7 @@ def table() -> Case:
         return taken(rows, np.flatnonzero([value == b"INLAND" for value in rows["ocean_proximity"]]))
 
     def richer(rows: Rows, random: np.random.Generator) -> Rows:
-        return {**rows, "median_income": [value * 1.6 for value in rows["median_income"]]}
+        return {**rows, "median_income": [np.float32(1.6) * value for value in rows["median_income"]]}
 
     return Case("house_prices", rows, {"districts of the interior only": inland, "incomes 1.6 times as high": richer})
 
