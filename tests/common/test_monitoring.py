@@ -16,7 +16,7 @@ from pipelines.common.monitoring.columns import Column, columns, common_words
 from pipelines.common.monitoring.distances import DIVERGENCE, DRIFT, LARGEST, SKEW, anomalies, distances
 from pipelines.common.monitoring.monitor import read_schema
 from pipelines.common.monitoring.sampling import Sampler
-from pipelines.common.monitoring.spans import other_span
+from pipelines.common.monitoring.spans import other_span, run_of
 from tests.cli.conftest import record, write_run
 
 SCHEMA = """
@@ -193,6 +193,18 @@ def test_the_other_span_is_the_latest_on_other_data(tmp_path):
     (tmp_path / "examples" / gone["run_id"] / "Split-train").rmdir()
     found, is_newer = other_span(tmp_path, model, served)
     assert (found["run_id"], is_newer) == ("20260104-000000", True)
+
+
+def test_the_run_of_a_version_is_the_last_that_has_its_number(tmp_path):
+    run_on(tmp_path, "20260101-000000", "a", version=1)
+    run_on(tmp_path, "20260102-000000", "b", version=1)  # version 1 was deleted before
+    run_on(tmp_path, "20260103-000000", "c", version=2)
+    run_on(tmp_path, "20260104-000000", "d")
+    assert run_of(tmp_path, "mnist_mlp", 1)["run_id"] == "20260102-000000"
+    with pytest.raises(
+        DarsenaError, match=r"^expected the record of the run that pushed version 3 of mnist_mlp .*--root where it was made"
+    ):
+        run_of(tmp_path, "mnist_mlp", 3)
 
 
 # Why these have none is in docs/monitoring.md.

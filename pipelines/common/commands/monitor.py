@@ -91,6 +91,9 @@ def show(screen: Console, findings: Findings) -> None:
 
 def table(screen: Console, distances: Sequence[Distance], before: str, now: str) -> None:
     """Distances by column."""
+    if not distances:
+        screen.print("The schema has no threshold for that.", highlight=False)
+        return
     found = plain_table("Column", "Distance", "Threshold", "Chance", "Verdict", before, now)
     for each in distances:
         verdict = "[bold red]moved[/]" if each.exceeded else "ok"

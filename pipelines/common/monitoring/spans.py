@@ -14,12 +14,14 @@ TRAIN = "Split-train"
 
 
 def run_of(root: Path, model: str, version: int) -> dict[str, Any]:
-    """The record of the run that pushed a version.
+    """The record of the last run that ended with a version: that which pushed it, or one that was answered from the cache by it.
+
+    Not of the first: the number of a version that was deleted is given to the next one.
 
     Raises:
         DarsenaError: there is none.
     """
-    for record in run_records(root, model):
+    for record in reversed(run_records(root, model)):
         if record["pushed"] and record["pushed"]["version"] == version:
             return record
     raise DarsenaError(
