@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.pusher import publication, signing
+from components.pusher import publication
 from pipelines.common.layout import load_model, metadata_path, model_names, serving_dir
 from reliability.section import Row, Section
+from reliability.stand_ins import public_keys, served_before
 
 TEXT = """
 Of every model the real sample is read and its statistics are taken. Then, for each kind of anomaly that TFDV can find with the model's
@@ -82,7 +81,7 @@ def trials(name: str, preset: str, root: Path, splits: tuple[str, ...]) -> tuple
     shutil.copy(store, kept)
     injected: dict[str, int] = {}
     harmed = recorded = 0
-    with ModelServer(root / "serving", [name], grpc_port=0, rest_port=0, poll_seconds=0.2, trusted=own_key()) as server:
+    with ModelServer(root / "serving", [name], grpc_port=0, rest_port=0, poll_seconds=0.2, trusted=public_keys()) as server:
         for split in splits:
             (file,) = root.glob(f"artifacts/{name}/StatisticsGen/statistics/*/Split-{split}/FeatureStats.pb")
             good = file.read_bytes()
@@ -105,39 +104,9 @@ def prepared(name: str, preset: str, root: Path) -> Any:
     from pipelines.common.config import RunConfig
 
     root.mkdir()
-    publish_half_plus_two(serving_dir(root, name) / "1")
+    served_before(serving_dir(root, name) / "1")
     hparams, data = resolved(load_model(name), preset, {}, "sample", root)
     return RunConfig(root=root, data=data, hparams=hparams, preset=preset)
-
-
-def publish_half_plus_two(version: Path) -> None:
-    """Puts a small signed model, y = x / 2 + 2, in its place; runs take it for one of other signatures, and compare nothing with it."""
-    import tensorflow as tf
-
-    module = tf.Module()
-    module.half = tf.Variable(0.5)
-    module.serve = tf.function(lambda x: {"y": x * module.half + 2.0}, input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
-    tf.saved_model.save(module, str(version), signatures=module.serve)
-    (version / "assets.extra").mkdir(exist_ok=True)
-    lineage = {"recipe": "", "baseline": None, "signatures": 0}
-    record = {"model": version.parent.name, "version": int(version.name), "model_uri": "", "lineage": lineage}
-    with own_signing_key() as key:
-        publication.write_record(version, record | {"files": publication.listing(version)}, key)
-
-
-@contextlib.contextmanager
-def own_signing_key() -> Iterator[Path]:
-    """This user's key, made if there is none."""
-    signing.require_key()
-    with signing.key_at_hand() as key:
-        if key is None:
-            raise FileNotFoundError(signing.private_key())
-        yield key
-
-
-def own_key() -> list[Path]:
-    """The public one."""
-    return [signing.public_key(signing.private_key())]
 
 
 def did_harm(record: dict[str, Any], served: dict[str, int], folder: Path, split: str) -> bool:

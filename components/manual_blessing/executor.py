@@ -8,8 +8,7 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-# Custom properties of a blessing that was given by hand.
-REASON, BY = "manual_reason", "manual_by"
+from components.manual_blessing.properties import BY, REASON
 
 
 class Executor(base_executor.BaseExecutor):

@@ -24,6 +24,7 @@ COMMANDS = (
     "collect",
     "run",
     "status",
+    "lineage",
     "report",
     "compare",
     "promote",

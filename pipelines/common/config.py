@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.common.databases import Database
 from pipelines.common.datasets.definition import DataSet
 from pipelines.common.engines.options import DIRECT, Engine
 from pipelines.common.errors import UsageError
@@ -253,6 +254,7 @@ class RunConfig:
         bless: why to push a model that the Evaluator does not bless; empty for not to.
         cache: whether components may be answered by an earlier run.
         baseline: the model that is served now, if any.
+        metadata: database of ML Metadata; None for a file under the root.
         endpoint: of Vertex AI, that is to serve what is pushed (JSON, see components/vertex_endpoint/settings.py); empty for none.
     """
 
@@ -275,4 +277,5 @@ class RunConfig:
     bless: str = ""
     cache: bool = True
     baseline: Baseline | None = None
+    metadata: Database | None = None
     endpoint: str = ""

@@ -19,7 +19,6 @@ from tfx.components.transform.component import Transform
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.importer import Importer
-from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import standard_artifacts
@@ -42,11 +41,13 @@ from components.tflite_exporter.component import TFLiteExporter
 from components.tuner.component import Tuner
 from pipelines.common.allowances import read_allowances
 from pipelines.common.config import OWN, ModelConfig, RunConfig
+from pipelines.common.databases import pipeline_name
 from pipelines.common.datasets.episodes import span_pattern
 from pipelines.common.engines.options import beam_args
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
-from pipelines.common.layout import artifacts_dir, checkpoint_dir, metadata_path, serving_dir
+from pipelines.common.layout import artifacts_dir, checkpoint_dir, serving_dir
+from pipelines.common.metadata_store import connection
 from pipelines.common.recipe import lineage, reader, recipe
 from pipelines.common.remote.endpoint import deployment
 
@@ -261,17 +262,16 @@ def standard_pipeline(model: ModelConfig, run: RunConfig) -> Pipeline:
 
 
 def assemble(model: ModelConfig, run: RunConfig, nodes: Sequence[BaseNode]) -> Pipeline:
-    """Nodes to a pipeline whose metadata and artifacts lie under the root, and whose data work is on the run's engine."""
-    store = metadata_path(run.root, model.name)
+    """Nodes to a pipeline whose artifacts lie under the root, whose metadata do or are in a database, and whose data work has an engine."""
     for node in nodes:
         if isinstance(node, BaseBeamComponent):
             node.with_beam_pipeline_args(beam_args(run.engine))
     return Pipeline(
-        pipeline_name=model.name,
+        pipeline_name=pipeline_name(run.root, model.name, run.metadata),
         pipeline_root=str(artifacts_dir(run.root, model.name)),
         components=list(nodes),
         enable_cache=run.cache,
-        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(store)),
+        metadata_connection_config=connection(run.root, model.name, run.metadata),
     )
 
 

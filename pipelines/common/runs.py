@@ -17,14 +17,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import ml_metadata as mlmd
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipelines.common import fingerprint, recipe, runners, verdicts
+from pipelines.common import databases, fingerprint, recipe, runners, verdicts
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.errors import DarsenaError, ExitCode
 from pipelines.common.layout import artifacts_dir, metadata_path, runs_dir
-from pipelines.common.metadata_store import MetadataStore, NodeOutcome
+from pipelines.common.metadata_store import MetadataStore, NodeOutcome, prepared
 from reporting.html import write_report
 
 LIBRARIES = ("tfx", "tensorflow", "keras", "apache-beam", "tensorflow-transform", "tensorflow-model-analysis", "ai-edge-litert", "numpy")
@@ -48,16 +49,15 @@ class RunObserver:
     """Times the nodes of a run, passes them on to the progress display, and keeps the first error.
 
     Args:
-        pipeline: name of the pipeline.
         store: to ask whether a node was cached.
         progress: the display.
     """
 
-    def __init__(self, pipeline: str, store: MetadataStore, progress: Progress):
+    def __init__(self, store: MetadataStore, progress: Progress):
         self.after = store.last_execution()
         self.seconds: dict[str, float] = {}
         self.error: tuple[str, Exception] | None = None
-        self._pipeline, self._store, self._progress = pipeline, store, progress
+        self._store, self._progress = store, progress
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -75,7 +75,7 @@ class RunObserver:
             raise
         with self._lock:
             self.seconds[node_id] = time.perf_counter() - started
-            state = self._store.outcomes(self._pipeline, [node_id], self.after)[node_id].state
+            state = self._store.outcomes([node_id], self.after)[node_id].state
         self._progress.finished(node_id, state, self.seconds[node_id])
 
 
@@ -105,7 +105,7 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
     """
     model = model.for_run(run)
     with locked(run.root, model.name):
-        store = MetadataStore(metadata_path(run.root, model.name))
+        store = MetadataStore(prepared(run.root, model.name, run.metadata), databases.pipeline_name(run.root, model.name, run.metadata))
         store.repair(artifacts_dir(run.root, model.name))
         run = dataclasses.replace(run, baseline=recipe.find_baseline(model, run))
         ir = compile_pipeline(model, run)
@@ -113,7 +113,7 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
         folder = new_folder(runs_dir(run.root, model.name), started)
         record = describe(model, run, started, folder.name)
         with show(graph_of(ir)) as progress:
-            observer = RunObserver(model.name, store, progress)
+            observer = RunObserver(store, progress)
             record["nodes"] = node_records(ir, observer, {})
             write_record(folder, record)
             try:
@@ -121,7 +121,7 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
             except Exception as error:  # noqa: BLE001 (whatever a node raises becomes the run's verdict)
                 observer.error = observer.error or ("pipeline", error)
                 (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)))
-        outcomes = store.outcomes(model.name, [node_id for node_id, _ in graph_of(ir)], observer.after)
+        outcomes = outcomes_of(store, run, ir, observer)
         record["nodes"] = node_records(ir, observer, outcomes)
         record |= verdict(model, run, outcomes, observer)
         finished = datetime.datetime.now(datetime.UTC)
@@ -133,6 +133,17 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
         except Exception:  # noqa: BLE001 (the model is pushed or not, whatever is wrong with the report)
             (folder / "report.html").write_text(f"<!DOCTYPE html><title>No report</title><pre>{html.escape(traceback.format_exc())}</pre>")
     return record
+
+
+def outcomes_of(store: MetadataStore, run: RunConfig, ir: pipeline_pb2.Pipeline, observer: RunObserver) -> dict[str, NodeOutcome]:
+    """What ML Metadata says of the nodes; nothing if its database is gone, which then is the cause of whatever else failed."""
+    try:
+        if observer.error:
+            databases.check(run.metadata)
+        return store.outcomes([node_id for node_id, _ in graph_of(ir)], observer.after)
+    except (DarsenaError, RuntimeError, mlmd.errors.StatusError) as error:
+        observer.error = (observer.error[0] if observer.error else "pipeline", error)
+        return {}
 
 
 def verdict(model: ModelConfig, run: RunConfig, outcomes: dict[str, NodeOutcome], observer: RunObserver) -> dict[str, Any]:
@@ -215,6 +226,7 @@ def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run
             "baseline_version": run.baseline.version if run.baseline else None,
             "bless": run.bless,
             "cache": run.cache,
+            "metadata": str(run.metadata or metadata_path(run.root, model.name)),
         },
         "label": model.label,
         "class_names": list(model.class_names),

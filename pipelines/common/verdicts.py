@@ -9,7 +9,7 @@ from typing import Any
 
 from components.anomaly_gate.executor import ALLOWED
 from components.errors import DataRejected
-from components.manual_blessing.executor import BY, REASON
+from components.manual_blessing.properties import BY, REASON
 from pipelines.common.config import Gate, ModelConfig, RunConfig
 from pipelines.common.errors import ExitCode
 from pipelines.common.metadata_store import NodeOutcome

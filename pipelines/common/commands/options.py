@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
+from pipelines.common import databases
 from pipelines.common.config import ModelConfig
 from pipelines.common.engines.options import ENGINES
 from pipelines.common.layout import load_model, model_names
@@ -76,6 +77,20 @@ root_option = click.option(
     callback=absolute,
     metavar="DIR",
     help="Folder with everything runs leave behind.  [default: ./darsena_root]",
+)
+
+
+def to_database(ctx: click.Context, param: click.Parameter, value: str | None) -> databases.Database | None:
+    """The database of --metadata."""
+    return databases.parsed(value) if value else None
+
+
+metadata_option = click.option(
+    "--metadata",
+    envvar=databases.URL,
+    callback=to_database,
+    metavar="URL",
+    help="Database server of ML Metadata (see docs/cli.md).  [default: a file under the root]",
 )
 beam_option = click.option(
     "--beam", type=click.Choice(list(ENGINES)), default="direct", show_default=True, help="The engine of the data work."

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import click
 
 from components.imports import uncollected
-from pipelines.common import hyperparameters
+from pipelines.common import databases, hyperparameters
 from pipelines.common.commands import machines
 from pipelines.common.commands.options import (
     Command,
@@ -21,6 +21,7 @@ from pipelines.common.commands.options import (
     debug_option,
     is_debug,
     json_option,
+    metadata_option,
     model_argument,
     print_json,
     root_option,
@@ -89,6 +90,7 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @model_argument
 @click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Embedded sample, full data, or your own.")
 @root_option
+@metadata_option
 @click.option("--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True, help="Who runs the components.")
 @beam_option
 @beam_options_option
@@ -131,6 +133,7 @@ def command(
         raise UsageError("expected --bless and --reason together, received one of them: a blessing by hand is kept with its reason.")
     machines.check(options["strategy"], options["workers"], options["tune"])
     job = machines.train_on(train_on, options["strategy"], options["tune"], root / "jobs")
+    databases.check(options["metadata"])
     engine = checks.checked(checks.chosen(beam, beam_options), root)
     require_key()
     hparams, found = resolved(model, preset, overrides(settings, epochs), data, root)
