@@ -60,7 +60,7 @@ def killed(folder: Path, count: int) -> Row:
         cut += damaged
         told, found, _ = outcome_of_kill("write_for_ever", folder / f"killed-naive-{seed}", wait)
         lost += found < told
-    return Row("killed while it logs", count, harmed, f"{lost} of {count} lost requests that were answered", f"{cut} last records cut")
+    return Row("killed while it logs", count, harmed, f"{lost} of {count} lost records that were counted", f"{cut} last records cut")
 
 
 def outcome_of_kill(what: str, folder: Path, wait: float) -> tuple[int, int, int]:
