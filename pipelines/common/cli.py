@@ -32,6 +32,7 @@ COMMANDS = (
     "verify",
     "sign",
     "serve",
+    "monitor",
     "serving-config",
     "compile",
     "submit",

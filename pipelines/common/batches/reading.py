@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -13,12 +12,11 @@ from typing import IO, Any, cast
 from components.errors import DataRejected
 from pipelines.common.downloads import OPENERS
 from pipelines.common.errors import UsageError
+from serving.records import AROUND, records
 
 CSV, LINES, EXAMPLES, PARQUET = ".csv", ".jsonl", ".tfrecord", ".parquet"
 KINDS = {CSV: CSV, ".tsv": CSV, LINES: LINES, ".ndjson": LINES, EXAMPLES: EXAMPLES, ".tfrecords": EXAMPLES, PARQUET: PARQUET}
 LONGEST_CELL = 1 << 27
-# A record of a TFRecord file: its length in 8 bytes, a checksum of that in 4, the content, a checksum of it in 4.
-LENGTH, AROUND = struct.Struct("<Q"), 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,32 +212,6 @@ def parquet_rows(path: Path, part: Part) -> Iterator[Row]:
             low, high = max(part.first - begin, 0), min(part.first + part.rows - begin, size)
             yield from file.read_row_group(group).slice(low, high - low).to_pylist()
         begin += size
-
-
-def records(file: IO[bytes]) -> Iterator[bytes]:
-    """The records of a TFRecord file from where it stands, their checksums verified.
-
-    Raises:
-        OSError: a record is damaged or cut short.
-    """
-    place = 0
-    while head := file.read(LENGTH.size + 4):
-        if len(head) < LENGTH.size + 4 or masked(head[: LENGTH.size]) != head[LENGTH.size :]:
-            raise OSError(f"the record at byte {place} has a damaged length")
-        (length,) = LENGTH.unpack(head[: LENGTH.size])
-        content, check = file.read(length), file.read(4)
-        if len(content) < length or masked(content) != check:
-            raise OSError(f"the record at byte {place} is damaged or cut short")
-        place += length + AROUND
-        yield content
-
-
-def masked(content: bytes) -> bytes:
-    """TFRecord's checksum: CRC-32C, rotated and moved, little-endian."""
-    import google_crc32c
-
-    crc = google_crc32c.value(content)
-    return (((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF).to_bytes(4, "little")
 
 
 def damaged(text: str) -> bool:
