@@ -24,6 +24,8 @@ from tfx.utils import proto_utils
 from components.errors import DataRejected
 from components.splits import DIGEST_BYTES, SPLITS, TEST, TRAIN, VALIDATION
 
+log = logging.getLogger(__name__)
+
 DROPPED = "dropped_duplicates"
 METRICS = "content_splits"
 SHARD_EXAMPLES = 1 << 15
@@ -150,7 +152,7 @@ def write_examples(
             + (f" ({dropped} {noun} of train are in the test set too, and were dropped)" if dropped else "")
             + f". Add {noun}."
         )
-    logging.info("Wrote %s examples; dropped %d of train that are in test too.", counts, dropped)
+    log.info("Wrote %s examples; dropped %d of train that are in test too.", counts, dropped)
     examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
     examples.set_int_custom_property(DROPPED, dropped)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import random
@@ -13,7 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from reliability.section import Row, Section
 
 # One of rows, one of pictures, one of texts.
 MODELS = ("house_prices", "mnist_softmax", "sms_spam")
-RUN_SECONDS = 600
 LOOK_SECONDS = 0.002
 ROOM = 512 << 20
 
@@ -79,12 +79,12 @@ class Victim:
         self.start(events, *arguments)
         return self.end()
 
-    def kill(self, events: Path, node: str, seconds: float, *arguments: object) -> int:
-        """A run that is killed so many seconds after a node has started, or that ends before; its exit code."""
+    def kill(self, events: Path, is_time: Callable[[], bool], seconds: float, *arguments: object) -> int:
+        """A run that is killed so many seconds after it is time, or that ends before; its exit code."""
         process = self.start(events, *arguments)
-        while not (has_started := f"{node} started" in told(events)) and is_there(process):
+        while not (has_come := is_time()) and is_there(process):
             time.sleep(LOOK_SECONDS)
-        if has_started:
+        if has_come:
             time.sleep(seconds)
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
@@ -155,7 +155,8 @@ class Kills:
             self.seconds = {node["id"]: node["seconds"] for node in runs(self.root, self.model)[-1]["nodes"]}
         node = chance.choice(sorted(self.seconds))
         before = versions(self.root, self.model)
-        code = victim.kill(events, node, chance.uniform(0, 1.1 * self.seconds[node]), *command, number + 1)
+        started, seconds = f"{node} started", chance.uniform(0, 1.1 * self.seconds[node])
+        code = victim.kill(events, lambda: started in told(events), seconds, *command, number + 1)
         self.killed += code == -signal.SIGKILL
         self.ended += code == 0
         self.unfinished += bool(running(self.root, self.model))
@@ -196,14 +197,13 @@ def trainings(victim: Victim, root: Path, kills: int) -> Row:
     undisturbed = root / "undisturbed"
     victim.run(undisturbed / "events", *command, undisturbed)
     wanted = golden(undisturbed, model)
-    seconds = next(node["seconds"] for node in runs(undisturbed, model)[-1]["nodes"] if node["id"] == "Trainer")
     problems, resumed = [], []
     for number in range(kills):
         disturbed = root / str(number)
-        victim.kill(disturbed / "events", "Trainer", chance.uniform(0.4, 0.9) * seconds, *command, disturbed)
+        is_time = functools.partial(logged, disturbed, f"epoch {chance.randrange(1, epochs)} of")
+        victim.kill(disturbed / "events", is_time, chance.uniform(0, 0.02), *command, disturbed)
         code = victim.run(disturbed / "events", *command, disturbed)
-        log = max((disturbed / "logs").glob("run-*.log")).read_text()
-        went_on = log.partition("going on after epoch ")[2].partition(",")[0]
+        went_on = last_log(disturbed).partition("going on after epoch ")[2].partition(",")[0]
         resumed.append(int(went_on or 0))
         if code or any(np.abs(wanted[name] - found).max() > 1e-6 for name, found in golden(disturbed, model).items()):
             problems.append(f"number {number}: other answers")
@@ -211,6 +211,16 @@ def trainings(victim: Victim, root: Path, kills: int) -> Row:
     found = "; ".join(problems) or f"went on after epochs {', '.join(map(str, sorted(resumed)))} of {epochs}, with the same answers"
     lost = f"all {sum(resumed):,} epochs would have been lost" if resumed else ""
     return Row("`kill -9` in the midst of a training", kills, len(problems) + resumed.count(0), lost, found)
+
+
+def logged(root: Path, words: str) -> bool:
+    """Whether the log of the last run has these words."""
+    return words in last_log(root)
+
+
+def last_log(root: Path) -> str:
+    """What the libraries said in the last run."""
+    return max((root / "logs").glob("run-*.log")).read_text() if any((root / "logs").glob("run-*.log")) else ""
 
 
 def golden(root: Path, model: str) -> dict[str, Any]:

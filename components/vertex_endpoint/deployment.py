@@ -21,6 +21,8 @@ from google.cloud import aiplatform_v1
 from components.vertex_api import WHO, NotSignedIn, RequestFailed, client
 from components.vertex_endpoint.settings import Settings
 
+log = logging.getLogger(__name__)
+
 TIMEOUT = 60.0  # of a request, in seconds
 LIMIT = 7200.0  # of an operation: what Vertex AI itself gives a deployment at most
 SECONDS = 15.0  # between two tries, and two looks at what goes on
@@ -105,7 +107,7 @@ def deploy(settings: Settings, version: Version) -> Deployment:
             if error.code not in AGAIN or not left:
                 what = f"serve version {version.number} of {version.model} at the endpoint {settings.endpoint}"
                 raise DeploymentFailed(refusal(what, error.code, error.reason)) from error
-            logging.warning("%s: %s. Asking again.", WHO, error.reason)
+            log.warning("%s: %s. Asking again.", WHO, error.reason)
         pause()
     raise AssertionError("the last try returns or raises")
 
@@ -134,7 +136,7 @@ def attempt(settings: Settings, version: Version) -> Deployment:
         for each in idle:
             operation = endpoints.undeploy_model(endpoint=endpoint.name, deployed_model_id=each, retry=None, timeout=TIMEOUT)
             finished(operation, f"undeploy {each}, which has no traffic any more, from the endpoint {settings.endpoint}")
-    logging.info("%s: %s is %s on %s; taken off: %s.", WHO, model, "now" if new else "already", endpoint.name, ", ".join(idle) or "nothing")
+    log.info("%s: %s is %s on %s; taken off: %s.", WHO, model, "now" if new else "already", endpoint.name, ", ".join(idle) or "nothing")
     return Deployment(model, endpoint.name, new, idle)
 
 

@@ -16,6 +16,8 @@ from components.pusher import publication
 from components.vertex_endpoint import deployment
 from components.vertex_endpoint.settings import checked
 
+log = logging.getLogger(__name__)
+
 RECIPE = 12  # characters of its hash in labels
 
 
@@ -63,7 +65,7 @@ class Executor(base_executor.BaseExecutor):
         pushed = json.loads((Path(artifact_utils.get_single_uri(input_dict["pushed_model"])) / "pushed.json").read_text())
         outcome: dict[str, Any] = {"deployed": False, "version": pushed["version"], "reason": reason_not_to(pushed)}
         if outcome["reason"]:
-            logging.info("Nothing is deployed: %s.", outcome["reason"])
+            log.info("Nothing is deployed: %s.", outcome["reason"])
         else:
             settings = checked(json.loads(exec_properties["settings"]))
             done = deployment.deploy(settings, version_of(exec_properties["model_name"], pushed))

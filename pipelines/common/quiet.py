@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TextIO
 
 NOWHERE = Path(os.devnull)
+# Whose packages tell more than warnings: the epochs of a training, a worker that was started again.
+OURS = ("components", "pipelines", "trainer_modules")
 
 
 def log_file(root: Path, name: str) -> Path:
@@ -49,6 +51,8 @@ def quiet(log: Path | None) -> Iterator[tuple[TextIO, TextIO]]:
         stack.enter_context(contextlib.redirect_stderr(file))
         handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        for name in OURS:
+            logging.getLogger(name).setLevel(logging.INFO)
         logging.getLogger().addHandler(handler)
         stack.callback(logging.getLogger().removeHandler, handler)
         logging.captureWarnings(True)

@@ -1,6 +1,7 @@
 """`darsena run`: its options become a RunConfig, the record becomes output and exit code; a stand-in runs the pipeline."""
 
 import contextlib
+import logging
 import os
 import re
 import subprocess
@@ -197,3 +198,12 @@ def test_streams_are_put_back_after_a_failure(tmp_path):
         assert sys.stdout is not before[0]
         raise ZeroDivisionError
     assert (sys.stdout, sys.stderr, [Path(f"/proc/self/fd/{number}").readlink() for number in (1, 2)]) == before
+
+
+def test_the_log_has_the_epochs_of_a_training(tmp_path):
+    from pipelines.common.quiet import quiet
+
+    with quiet(tmp_path / "log"):
+        logging.getLogger("trainer_modules.common.progress").info("epoch %d of %d", 1, 20)
+        logging.getLogger("a.library").info("chatter")
+    assert re.fullmatch(r"\S+ \S+ INFO trainer_modules.common.progress: epoch 1 of 20\n", (tmp_path / "log").read_text())

@@ -17,6 +17,8 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 
+log = logging.getLogger(__name__)
+
 VARIABLE = "TF_CONFIG"
 # How long workers wait for each other. On a cluster some may still be pulling an image.
 PEER_SECONDS = float(os.environ.get("DARSENA_PEER_SECONDS", "120"))
@@ -103,7 +105,7 @@ def meet(cluster: Cluster, seconds: float = PEER_SECONDS) -> None:
                     f"expected {len(cluster.addresses)} workers to meet, after {seconds:g} s worker {' and worker '.join(missing)} had not "
                     f"come to worker {cluster.index}. Check that each runs and can be reached there; DARSENA_PEER_SECONDS sets the time."
                 )
-    logging.info("worker %d of %d: all have come", cluster.index, len(cluster.addresses))
+    log.info("worker %d of %d: all have come", cluster.index, len(cluster.addresses))
 
 
 def listening(address: str) -> socket.socket:

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer_modules.common import workers
 
+log = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
 
@@ -122,12 +124,12 @@ def run(job: Mapping[str, Any], name: str, count: int, command: Sequence[str], s
             return
         if not made.lost(reason) or attempt == workers.RESTARTS:
             raise RuntimeError(f"expected {made} to train to the end, it failed: {reason}")
-        logging.warning("%s lost a worker (%s); all start again from the last checkpoint", made, reason)
+        log.warning("%s lost a worker (%s); all start again from the last checkpoint", made, reason)
 
 
 def waited(job: Job, stop: threading.Event) -> str:
     """Waits for the end of a job; returns why it failed, empty if it did not."""
-    logging.info("%s was made", job)
+    log.info("%s was made", job)
     try:
         while (reason := job.ended()) is None:
             if stop.is_set():

@@ -28,6 +28,8 @@ from trainer_modules.common.environments import Environments, observation_spec
 from trainer_modules.common.input_data import Rows
 from trainer_modules.common.replay import Replay, Returns, Transition, Transitions
 
+log = logging.getLogger(__name__)
+
 OBSERVATION, ACTION, REWARD, NEXT, TERMINATED, EPISODE = "observation", "action", "reward", "next_observation", "terminated", "episode"
 # Seeds of chance: one stream for each use.
 COLLECTING, CHOOSING, CONFIRMING, EVALUATING, FILMING = range(1, 6)
@@ -134,7 +136,7 @@ class State:
         loss = float(np.mean(losses))
         for name, value in (("loss", loss), ("training_return", collected), ("mean_return", found)):
             self.metrics[name].append(value)
-        logging.info("round %d, %d steps: loss %.4g, return %.4g (best %.4g)", self.rounds, self.steps, loss, found, self.best_return)
+        log.info("round %d, %d steps: loss %.4g, return %.4g (best %.4g)", self.rounds, self.steps, loss, found, self.best_return)
 
     def kept(self, agent: Agent, replay: Replay) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """All that a training goes on from, as arrays and as values of JSON."""

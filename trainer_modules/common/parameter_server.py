@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from trainer_modules.common import cluster, workers
 
+log = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
@@ -86,7 +88,7 @@ def together(fn_args: str, count: int) -> workers.Failure | None:
                     who = "the parameter server" if task[0] == SERVER else f"worker {task[1]} of {count}"
                     return who, workers.LOST, f"it ended with {code}"
                 restarts += 1
-                logging.warning("worker %d of %d was lost (it ended with %s) and is started again", task[1], count, code)
+                log.warning("worker %d of %d was lost (it ended with %s) and is started again", task[1], count, code)
                 start(task)
     finally:
         for process in running.values():

@@ -15,6 +15,8 @@ import tensorflow as tf
 
 from trainer_modules.common import checkpoints
 
+log = logging.getLogger(__name__)
+
 # The share of the learning rate by the share of the epochs that are over.
 SCHEDULES: Mapping[str, Callable[[float], float]] = {
     "constant": lambda over: 1.0,
@@ -50,7 +52,7 @@ class Progress:
                 checkpoints.assign(variables, name, arrays)
             self.arrays = {name.removeprefix(NOTES): array for name, array in arrays.items() if name.startswith(NOTES)}
             self.done, self._before, self.metrics = place["epochs"], place["seconds"], place["metrics"]
-            logging.info("going on after epoch %d, from %s", self.done, checkpoint)
+            log.info("going on after epoch %d, from %s", self.done, checkpoint)
 
     def end_epoch(self, metrics: Mapping[str, float]) -> None:
         """Notes the metrics of an epoch, and tells them to the log, so that a training of hours can be followed there.
@@ -63,7 +65,7 @@ class Progress:
         for name, value in metrics.items():
             self.metrics.setdefault(name, []).append(float(value))
         told = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        logging.info("epoch %d of %d: %s", self.done, self._epochs, told)
+        log.info("epoch %d of %d: %s", self.done, self._epochs, told)
         if self._checkpoint and time.monotonic() - self._saved >= checkpoints.SECONDS:
             self._saved = time.monotonic()
             arrays = {f"{NOTES}{name}": array for name, array in self.arrays.items()}

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from trainer_modules.common.cluster import VARIABLE, Cluster, free_addresses, from_environment
 from trainer_modules.common.strategies import OF_SEVERAL
 
+log = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
 
@@ -87,7 +89,7 @@ def persist(attempt: Callable[[], Failure | None]) -> None:
         who, code, reason = failed
         if code > 0 and code != LOST:
             raise RuntimeError(f"{who}: {reason}")
-        logging.warning("%s was lost (%s); all start again from the last checkpoint", who, reason)
+        log.warning("%s was lost (%s); all start again from the last checkpoint", who, reason)
     raise RuntimeError(f"expected to train to the end, processes were lost {1 + RESTARTS} times; the last time, {who}: {reason}")
 
 
