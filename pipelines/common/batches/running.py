@@ -18,6 +18,7 @@ from pipelines.common.batches.reading import Part, open_source, parts_of
 from pipelines.common.batches.writing import merge
 from pipelines.common.config import ModelConfig
 from pipelines.common.fingerprint import fingerprint
+from serving import operations
 
 PLAN = "plan.json"
 
@@ -56,11 +57,13 @@ def answer_file(model: ModelConfig, version: Path, rows: Path, output: Path, *, 
         beam_args: of the pipeline.
 
     Raises:
+        ForeignModel: the version could do more than calculate.
         UsageError: a file is of another kind.
         DataRejected: the rows can't be told apart, or none of them can be answered.
     """
     delimiter = model.data.table.delimiter if model.data.table else ","
     source = open_source(rows, delimiter)
+    operations.checked(version)  # here, as Beam would try again what fails on its workers
     folder = output.absolute().with_name(f".{output.name}.parts")
     state = rows.stat()
     saved = (version / "saved_model.pb").stat()
