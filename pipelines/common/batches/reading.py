@@ -19,6 +19,7 @@ KINDS = {CSV: CSV, ".tsv": CSV, LINES: LINES, ".ndjson": LINES, EXAMPLES: EXAMPL
 LONGEST_CELL = 1 << 27
 # A record of a TFRecord file: its length in 8 bytes, a checksum of that in 4, the content, a checksum of it in 4.
 LENGTH, AROUND = struct.Struct("<Q"), 16
+LONGEST_RECORD = 1 << 31  # as no message of protobuf is longer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,6 +228,8 @@ def records(file: IO[bytes]) -> Iterator[bytes]:
         if len(head) < LENGTH.size + 4 or masked(head[: LENGTH.size]) != head[LENGTH.size :]:
             raise OSError(f"the record at byte {place} has a damaged length")
         (length,) = LENGTH.unpack(head[: LENGTH.size])
+        if length >= LONGEST_RECORD:
+            raise OSError(f"the record at byte {place} has a length of {length} bytes")
         content, check = file.read(length), file.read(4)
         if len(content) < length or masked(content) != check:
             raise OSError(f"the record at byte {place} is damaged or cut short")
