@@ -32,13 +32,18 @@ def check_sums(folder: Path, files: Iterable[Path]) -> None:
     for path in files:
         if path not in expected:
             raise DataRejected(f"expected a checksum of {path.relative_to(folder)} in {sums}, received none. {advice}")
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256(path)
         if found != expected[path]:
             raise DataRejected(f"expected {path} to have the sha256 {expected[path]} as {FILE} says, received {found}. {advice}")
     for path in expected:
         if not path.is_file():
             raise DataRejected(f"expected {path}, which {FILE} has a checksum of, received no such file. {advice}")
+
+
+def sha256(path: Path) -> str:
+    """Of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_sums(sums: Path) -> dict[Path, str]:

@@ -19,7 +19,7 @@ from benchmarks.machine import commit, machine, table
 from reliability.section import Measure, Section
 
 # Names of the modules, in the order of the report.
-SECTIONS: tuple[str, ...] = ("hostile",)
+SECTIONS: tuple[str, ...] = ("corruption", "hostile")
 
 COLUMNS = ["fault", "injected", "did harm", "without the mechanism", "found"]
 MARK = "<!-- {name} -->"

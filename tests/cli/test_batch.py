@@ -231,14 +231,6 @@ def test_a_version_that_could_do_more_than_calculate_does_not_answer(darsena, tm
     assert ended.err.count("\n") == 1 and not marker.exists()
 
 
-def test_a_record_that_says_it_is_endless_takes_no_memory(tmp_path):
-    """Its length is 2^60 bytes, with the right checksum."""
-    length = (1 << 60).to_bytes(8, "little")
-    (tmp_path / "rows.tfrecord").write_bytes(length + reading.masked(length) + b"content")
-    with pytest.raises(DataRejected, match="the record at byte 0 has a length of 1152921504606846976 bytes"):
-        reading.parts_of(reading.open_source(tmp_path / "rows.tfrecord", ","), 2)
-
-
 def test_mistakes_are_one_line_and_leave_what_is_there(darsena, served, tmp_path):
     rows = write_rows(tmp_path / "rows.csv")
     (tmp_path / "there.csv").write_text("mine")

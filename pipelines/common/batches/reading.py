@@ -5,21 +5,25 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import struct
+import lzma
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from components.errors import DataRejected
+from components.records import AROUND, records
 from pipelines.common.downloads import OPENERS
 from pipelines.common.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow.parquet
 
 CSV, LINES, EXAMPLES, PARQUET = ".csv", ".jsonl", ".tfrecord", ".parquet"
 KINDS = {CSV: CSV, ".tsv": CSV, LINES: LINES, ".ndjson": LINES, EXAMPLES: EXAMPLES, ".tfrecords": EXAMPLES, PARQUET: PARQUET}
 LONGEST_CELL = 1 << 27
-# A record of a TFRecord file: its length in 8 bytes, a checksum of that in 4, the content, a checksum of it in 4.
-LENGTH, AROUND = struct.Struct("<Q"), 16
-LONGEST_RECORD = 1 << 31  # as no message of protobuf is longer
+# What reading a damaged file raises: of compression, of tables, and of Parquet (ValueError).
+DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, csv.Error, ValueError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +109,7 @@ def open_source(path: Path, delimiter: str) -> Source:
         with plain(path) as file:
             lines = Lines(file)
             header = next(csv.reader(lines, delimiter=separator), [])
-    except (OSError, EOFError, csv.Error) as error:
+    except DAMAGE as error:
         raise DataRejected(f"expected to read {path}, received: {error}.") from error
     columns = tuple(name.strip() for name in header)
     if not any(columns) or len(set(columns)) < len(columns):
@@ -127,7 +131,7 @@ def parts_of(source: Source, size: int) -> list[Part]:
             if rows - first == size:
                 found.append(Part(len(found), first, size, offset))
                 first, offset = rows, end
-    except (OSError, EOFError, csv.Error) as error:
+    except DAMAGE as error:
         raise DataRejected(f"expected to read {source.path}, received: {error}. Get it again, or mend it.") from error
     if rows > first:
         found.append(Part(len(found), first, rows - first, offset))
@@ -139,9 +143,7 @@ def parts_of(source: Source, size: int) -> list[Part]:
 def ends(source: Source) -> Iterator[tuple[int, int]]:
     """Of each row its number and where the next one begins."""
     if source.kind == PARQUET:
-        import pyarrow.parquet
-
-        for number in range(pyarrow.parquet.ParquetFile(source.path).metadata.num_rows):
+        for number in range(open_parquet(source.path).metadata.num_rows):
             yield number, 0
         return
     with plain(source.path) as file:
@@ -204,45 +206,30 @@ def json_row(line: str) -> Row | None:
 
 
 def parquet_rows(path: Path, part: Part) -> Iterator[Row]:
-    """Rows of Parquet, only the row groups read that hold them."""
-    import pyarrow.parquet
+    """Rows of Parquet, only the row groups read that hold them.
 
-    file = pyarrow.parquet.ParquetFile(path)
+    Raises:
+        DataRejected: they are damaged.
+    """
+    file = open_parquet(path)
     begin = 0
     for group in range(file.num_row_groups):
         size = file.metadata.row_group(group).num_rows
         if begin < part.first + part.rows and begin + size > part.first:
             low, high = max(part.first - begin, 0), min(part.first + part.rows - begin, size)
-            yield from file.read_row_group(group).slice(low, high - low).to_pylist()
+            try:
+                rows = file.read_row_group(group).slice(low, high - low).to_pylist()
+            except DAMAGE as error:
+                raise DataRejected(f"expected to read row group {group} of {path}, received: {error}. Get it again.") from error
+            yield from rows
         begin += size
 
 
-def records(file: IO[bytes]) -> Iterator[bytes]:
-    """The records of a TFRecord file from where it stands, their checksums verified.
+def open_parquet(path: Path) -> pyarrow.parquet.ParquetFile:
+    """A Parquet file; the checksums of its pages are verified where it has some."""
+    import pyarrow.parquet
 
-    Raises:
-        OSError: a record is damaged or cut short.
-    """
-    place = 0
-    while head := file.read(LENGTH.size + 4):
-        if len(head) < LENGTH.size + 4 or masked(head[: LENGTH.size]) != head[LENGTH.size :]:
-            raise OSError(f"the record at byte {place} has a damaged length")
-        (length,) = LENGTH.unpack(head[: LENGTH.size])
-        if length >= LONGEST_RECORD:
-            raise OSError(f"the record at byte {place} has a length of {length} bytes")
-        content, check = file.read(length), file.read(4)
-        if len(content) < length or masked(content) != check:
-            raise OSError(f"the record at byte {place} is damaged or cut short")
-        place += length + AROUND
-        yield content
-
-
-def masked(content: bytes) -> bytes:
-    """TFRecord's checksum: CRC-32C, rotated and moved, little-endian."""
-    import google_crc32c
-
-    crc = google_crc32c.value(content)
-    return (((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF).to_bytes(4, "little")
+    return pyarrow.parquet.ParquetFile(path, page_checksum_verification=True)
 
 
 def damaged(text: str) -> bool:
