@@ -15,7 +15,7 @@ RUNTIME := sed '/^\# Development/,$$d' requirements.in
 .PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite bench-scale bench-engines test-reliability reliability-full flink-up flink-down lint lock clean
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## Install everything inside the clone (quick when nothing changed)
 	@bash scripts/setup.sh

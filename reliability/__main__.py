@@ -10,17 +10,21 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib
+import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.machine import commit, machine, table
+from pipelines.common.quiet import NOWHERE, quiet
 from reliability.section import Measure, Section
 
 # Names of the modules, in the order of the report.
-SECTIONS: tuple[str, ...] = ("corruption", "hostile")
+SECTIONS: tuple[str, ...] = ("gates", "pushes", "metadata", "corruption", "hostile")
 
+# Set, it shows what the libraries say.
+LOUD = "RELIABILITY_LOUD"
 COLUMNS = ["fault", "injected", "did harm", "without the mechanism", "found"]
 MARK = "<!-- {name} -->"
 HEAD = """# Reliability
@@ -34,9 +38,13 @@ mechanism" has what the same faults did to a naive version.
 def measure(name: str, full: bool) -> tuple[Section, float]:
     """The outcome of a section, and how many seconds it took."""
     started = time.perf_counter()
-    module: Measure = importlib.import_module(f"reliability.{name}").measure
-    with tempfile.TemporaryDirectory(prefix=f"reliability-{name}-") as folder:
-        return module(full, Path(folder)), time.perf_counter() - started
+    with tempfile.TemporaryDirectory(prefix=f"reliability-{name}-") as folder, quiet(None if LOUD in os.environ else NOWHERE):
+        work = Path(folder) / "work"
+        work.mkdir()
+        # No section finds, or makes, signing keys among the settings of who runs it.
+        os.environ["XDG_CONFIG_HOME"] = str(Path(folder) / "settings")
+        module: Measure = importlib.import_module(f"reliability.{name}").measure
+        return module(full, work), time.perf_counter() - started
 
 
 def markdown(name: str, section: Section, command: str, seconds: float) -> str:

@@ -12,7 +12,7 @@ from reporting.record import Record, Unreadable, file_within, folder, read_bytes
 
 View = dict[str, Any]
 
-_TONES = {"blessed and pushed": "good", "not blessed": "warn", "data rejected": "bad", "failed": "bad"}
+_TONES = {"blessed and pushed": "good", "not blessed": "warn", "failed": "bad"}
 # What the content of a picture's file begins with, after so many bytes, by its type.
 _SIGNATURES = (("image/png", 0, b"\x89PNG\r\n\x1a\n"), ("image/gif", 0, b"GIF87a"), ("image/gif", 0, b"GIF89a"), ("video/mp4", 4, b"ftyp"))
 

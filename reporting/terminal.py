@@ -27,7 +27,7 @@ _ICONS = {
     "failed": ("✗", "bold red"),
     "skipped": ("–", "dim"),
 }
-_VERDICTS = {"blessed and pushed": "bold green", "not blessed": "bold yellow", "data rejected": "bold red", "failed": "bold red"}
+_VERDICTS = {"blessed and pushed": "bold green", "not blessed": "bold yellow", "failed": "bold red"}
 
 _GATE_COLUMNS: dict[str, JustifyMethod] = {"gate": "left", "value": "right", "95% interval": "right", "bound": "left", "": "left"}
 

@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.poll_seconds,
         config=options.config,
         batching=batching,
+        trusted=options.trust,
     )
     try:
         server.start()
@@ -55,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--base", type=Path, required=True, metavar="DIR", help="holds <model>/<version>/")
     result.add_argument("--model", action="append", metavar="NAME", help="serve this one (may be repeated); all there are by default")
     result.add_argument("--config", type=Path, metavar="FILE", help="serve what this models.config says of models under DIR")
+    result.add_argument(
+        "--trust", type=Path, action="append", metavar="FILE", help="serve only what this public key signed (may be repeated)"
+    )
     result.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (default %(default)s)")
     result.add_argument("--grpc-port", type=int, default=GRPC_PORT, metavar="PORT", help="default %(default)s; 0 takes a free one")
     result.add_argument("--rest-port", type=int, default=REST_PORT, metavar="PORT", help="default %(default)s; 0 takes a free one")

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -15,6 +15,7 @@ from serving.batching import Batching
 from serving.configuration import Settings
 from serving.errors import invalid
 from serving.servable import LOAD_ERRORS, Servable, code_name, one_line
+from serving.verification import SIGNATURE, verify
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +42,16 @@ class VersionState:
 class Model:
     """The versions of one model. `scan` is called by one thread at a time; the rest is safe from any."""
 
-    def __init__(self, name: str, settings: Settings, max_bytes: int, batching: Batching | None = None) -> None:
+    def __init__(
+        self, name: str, settings: Settings, max_bytes: int, batching: Batching | None = None, trusted: Sequence[Path] | None = None
+    ) -> None:
         """
         Args:
             name: of the model.
             settings: what of it is to be served; may be changed, for the next scan.
             max_bytes: at most how large an input tensor may be.
             batching: how requests that come at the same time are put together; None for not at all.
+            trusted: files of public keys, one of which a version must be signed by; None to serve whatever is there.
         """
         self.name = name
         self.settings = settings
@@ -56,6 +60,7 @@ class Model:
         self.garbage = False  # whether a version was let go: a SavedModel is full of reference cycles, and may be large
         self._max_bytes = max_bytes
         self._batching = batching
+        self._trusted = trusted
         self._failed: dict[int, Stamp] = {}
 
     @property
@@ -101,6 +106,8 @@ class Model:
         """Loads a version and serves it; False if it cannot be loaded. Either is recorded."""
         self.states[version] = VersionState("LOADING")
         try:
+            if self._trusted is not None:
+                verify(path, self.name, version, self._trusted)
             loaded = Servable(self.name, version, path, self._max_bytes, self._batching)
             if _stamp(path) != stamp:
                 raise OSError(f"{path} changed while it was loaded")
@@ -140,9 +147,10 @@ def _version_folders(folder: Path) -> list[Path]:
 
 
 def _stamp(version: Path) -> Stamp | None:
-    """Names, sizes and times of a SavedModel's files; None while it is incomplete."""
+    """Names, sizes and times of a SavedModel's files, and of its signature if there is one; None while it is incomplete."""
     try:
         files = [version / "saved_model.pb", *sorted((version / "variables").iterdir())]
+        files += [signature] if (signature := version / SIGNATURE).exists() else []
         stamp = tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -55,6 +55,7 @@ class ModelServer:
         max_request_bytes: int = MAX_REQUEST_BYTES,
         config: Path | None = None,
         batching: Batching | None = None,
+        trusted: Sequence[Path] | None = None,
     ) -> None:
         """
         Args:
@@ -67,6 +68,8 @@ class ModelServer:
             max_request_bytes: at most how large a request, and each tensor in it, may be.
             config: a ModelServerConfig as text (models.config) of models under `base_dir`, instead of what its folders hold.
             batching: how requests that come at the same time are put together; None for not at all.
+            trusted: files of public keys: a version that none of them signed, or that was changed since, is not served. None to
+                serve whatever is there.
         """
         self.host = host
         self.grpc_port = grpc_port
@@ -77,6 +80,7 @@ class ModelServer:
         self._max_request_bytes = max_request_bytes
         self._config = config
         self._batching = batching
+        self._trusted = trusted
         self._stopped = threading.Event()
         self._store: ModelStore | None = None
         self._running = contextlib.ExitStack()  # undoes what `start` did, last first
@@ -94,7 +98,7 @@ class ModelServer:
             gc.collect()
             gc.freeze()
             undo.callback(gc.unfreeze)
-            self._store = ModelStore(self._base_dir, self._models, self._max_request_bytes, self._batching)
+            self._store = ModelStore(self._base_dir, self._models, self._max_request_bytes, self._batching, self._trusted)
             undo.callback(self._store.close)
             self._first_scan(self._store)
             grpc_server = self._grpc_server(self._store, undo.enter_context(self._workers("grpc")))

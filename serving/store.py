@@ -27,13 +27,21 @@ class ModelStore:
         metrics: of the requests to them.
     """
 
-    def __init__(self, base: Path, names: Sequence[str] | None, max_bytes: int, batching: Batching | None = None) -> None:
+    def __init__(
+        self,
+        base: Path,
+        names: Sequence[str] | None,
+        max_bytes: int,
+        batching: Batching | None = None,
+        trusted: Sequence[Path] | None = None,
+    ) -> None:
         """
         Args:
             base: folder with a folder per model.
             names: models to serve; None for all there are, and those added later.
             max_bytes: at most how large an input tensor may be.
             batching: how requests that come at the same time are put together; None for not at all.
+            trusted: files of public keys, one of which a version must be signed by; None to serve whatever is there.
 
         Raises:
             ServingError: there is no such folder, or a name is not one of a model.
@@ -49,6 +57,7 @@ class ModelStore:
         self._configured: dict[str, Settings] | None = None
         self._max_bytes = max_bytes
         self._batching = batching
+        self._trusted = trusted
         self._models: dict[str, Model] = {}
         self._scanning = threading.Lock()
         self._stop = threading.Event()
@@ -87,7 +96,7 @@ class ModelStore:
             if name not in settings:
                 model.unload(set(model.served))
         for name, asked in settings.items():
-            model = self._models.setdefault(name, Model(name, asked, self._max_bytes, self._batching))
+            model = self._models.setdefault(name, Model(name, asked, self._max_bytes, self._batching, self._trusted))
             model.settings = asked
             try:
                 model.scan()

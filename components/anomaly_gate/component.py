@@ -11,21 +11,26 @@ from components.artifacts import DataBlessing
 class AnomalyGateSpec(component_spec.ComponentSpec):
     """Interface of AnomalyGate."""
 
-    PARAMETERS = {"code_fingerprint": component_spec.ExecutionParameter(type=str)}  # noqa: RUF012 (TFX's interface)
+    PARAMETERS = {  # noqa: RUF012 (TFX's interface)
+        "allowed": component_spec.ExecutionParameter(type=str, optional=True),
+        "code_fingerprint": component_spec.ExecutionParameter(type=str),
+    }
     INPUTS = {"anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies)}  # noqa: RUF012
     OUTPUTS = {"blessing": component_spec.ChannelParameter(type=DataBlessing)}  # noqa: RUF012
 
 
 class AnomalyGate(base_component.BaseComponent):
-    """Fails with DataRejected when a split has anomalies.
+    """Fails with DataRejected when a split has anomalies that are not allowed.
 
     Args:
         anomalies: of every split, from ExampleValidator.
         code_fingerprint: enters the cache key.
+        allowed: allowances (pipelines/common/allowances.py) as JSON.
     """
 
     SPEC_CLASS = AnomalyGateSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, anomalies: types.BaseChannel, code_fingerprint: str):
-        super().__init__(AnomalyGateSpec(anomalies=anomalies, code_fingerprint=code_fingerprint, blessing=types.Channel(type=DataBlessing)))
+    def __init__(self, anomalies: types.BaseChannel, code_fingerprint: str, allowed: str = "[]"):
+        blessing = types.Channel(type=DataBlessing)
+        super().__init__(AnomalyGateSpec(anomalies=anomalies, allowed=allowed, code_fingerprint=code_fingerprint, blessing=blessing))

@@ -26,6 +26,7 @@ class PusherSpec(component_spec.ComponentSpec):
         "infra_blessing": component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing),
         "exports": component_spec.ChannelParameter(type=Exports, optional=True),
         "model_run": component_spec.ChannelParameter(type=standard_artifacts.ModelRun, optional=True),
+        "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation, optional=True),
     }
     OUTPUTS: ClassVar[dict[str, Any]] = {"pushed_model": component_spec.ChannelParameter(type=standard_artifacts.PushedModel)}
 
@@ -47,6 +48,7 @@ class Pusher(base_component.BaseComponent):
         serving_dir: str,
         exports: types.BaseChannel | None = None,
         model_run: types.BaseChannel | None = None,
+        evaluation: types.BaseChannel | None = None,
         lineage: str = "{}",
         code_fingerprint: str | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class Pusher(base_component.BaseComponent):
             serving_dir: folder of the versions; its name is the model's.
             exports: to publish with the model.
             model_run: the Trainer's ModelRun, whose golden examples make the warm-up requests.
+            evaluation: the Evaluator's, whose metrics go with the model.
             lineage: JSON object with what the version is made from.
             code_fingerprint: of the code behind the component, for TFX's cache.
         """
@@ -69,6 +72,7 @@ class Pusher(base_component.BaseComponent):
                 infra_blessing=infra_blessing,
                 exports=exports,
                 model_run=model_run,
+                evaluation=evaluation,
                 serving_dir=serving_dir,
                 lineage=lineage,
                 code_fingerprint=code_fingerprint,

@@ -12,7 +12,9 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.golden import read_golden
+from components.manual_blessing.executor import given_by_hand
 from components.pusher import publication, warm_up
+from components.pusher.figures import read_figures
 
 
 def push(
@@ -22,6 +24,7 @@ def push(
     lineage: dict[str, Any],
     exports: Path | None = None,
     model_run: Path | None = None,
+    figures: dict[str, float] | None = None,
 ) -> publication.Publication:
     """Publishes a model with what belongs to it in assets.extra/: lineage, `tflite/`, and warm-up requests.
 
@@ -32,6 +35,7 @@ def push(
         lineage: what the version was made from.
         exports: folder of exports.json and its files, if any.
         model_run: folder with golden examples to make warm-up requests of, if any.
+        figures: metrics of the model by name.
 
     Returns:
         The version, new or found.
@@ -48,7 +52,7 @@ def push(
         if model_run is not None:
             warm_up.write_requests(saved_model_dir, serving_dir.name, read_golden(model_run).examples, extras / warm_up.FILE)
 
-    return publication.publish(saved_model_dir, serving_dir, model_uri, lineage, add_extras)
+    return publication.publish(saved_model_dir, serving_dir, model_uri, lineage, add_extras, figures)
 
 
 def refusal(input_dict: dict[str, list[Any]]) -> str:
@@ -74,14 +78,17 @@ class Executor(base_executor.BaseExecutor):
         reason = refusal(input_dict)
         outcome: dict[str, Any] = {"pushed": False, "new": False, "version": None, "path": None, "reason": reason}
         if not reason:
+            blessing = artifact_utils.get_single_instance(input_dict["model_blessing"])
+            evaluation = _optional_folder(input_dict, "evaluation")
             model_uri = artifact_utils.get_single_uri(input_dict["model"])
             done = push(
                 saved_model_dir=Path(path_utils.serving_model_path(model_uri)),
                 serving_dir=Path(exec_properties["serving_dir"]),
                 model_uri=model_uri,
-                lineage=json.loads(exec_properties["lineage"]),
+                lineage=json.loads(exec_properties["lineage"]) | {"blessed_by_hand": given_by_hand(blessing)},
                 exports=_optional_folder(input_dict, "exports"),
                 model_run=_optional_folder(input_dict, "model_run"),
+                figures=read_figures(evaluation) if evaluation else None,
             )
             outcome |= {"pushed": True, "new": done.new, "version": done.version, "path": str(done.path)}
             pushed_model.set_string_custom_property("pushed_version", str(done.version))

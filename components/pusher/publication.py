@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from components.pusher import signing
+
 _STAGING = re.compile(r"\.staging-(?P<pid>\d+)-(?P<host>.*)-[0-9a-f]{8}")
 _RECORD = Path("assets.extra") / "darsena.json"
 
@@ -44,9 +46,14 @@ class Publication:
 
 
 def publish(
-    saved_model_dir: Path, serving_dir: Path, model_uri: str, lineage: dict[str, Any], add_extras: Callable[[Path], None]
+    saved_model_dir: Path,
+    serving_dir: Path,
+    model_uri: str,
+    lineage: dict[str, Any],
+    add_extras: Callable[[Path], None],
+    figures: dict[str, Any] | None = None,
 ) -> Publication:
-    """Publishes a model as the next version, unless it is the latest one already.
+    """Publishes a model as the next version, unless it is the latest one already; signed, where this user has a key.
 
     Args:
         saved_model_dir: the model.
@@ -54,6 +61,7 @@ def publish(
         model_uri: of the Model artifact; with the content of the model it tells whether the latest version is this one.
         lineage: what the version was made from, kept in its assets.extra/darsena.json.
         add_extras: called with the staged assets.extra/ folder (TF Serving leaves what it does not know alone) to add files.
+        figures: metrics of the model, kept beside the lineage.
 
     Returns:
         The version, new or found.
@@ -67,15 +75,17 @@ def publish(
         serving_dir.mkdir(parents=True, exist_ok=True)
         _remove_stale(serving_dir)
         latest = max(versions(serving_dir), default=0)
-        if latest and record.items() <= read_record(serving_dir / str(latest)).items():
+        if latest and is_intact(serving_dir / str(latest), record):
             return Publication(latest, serving_dir / str(latest), new=False)
         shutil.copytree(saved_model_dir, staging)
         extras = staging / _RECORD.parent
         extras.mkdir(exist_ok=True)
         add_extras(extras)
-        record |= {"lineage": lineage, "pushed": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
-        version = _rename_to_next(staging, serving_dir, record)
-    except OSError as error:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        record |= {"lineage": lineage, "figures": figures or {}, "pushed": now, "files": listing(staging)}
+        with signing.key_at_hand() as key:
+            version = _rename_to_next(staging, serving_dir, record, key)
+    except (OSError, ValueError) as error:
         raise PushFailed(
             f"could not publish {saved_model_dir} under {serving_dir}: {_cause(error)}. What was served before still is. "
             "Check free space and permissions, then run again."
@@ -99,21 +109,48 @@ def read_record(version_dir: Path) -> dict[str, Any]:
     return record
 
 
+def is_intact(version_dir: Path, record: dict[str, Any]) -> bool:
+    """Whether a version is of this record, with the files that it was pushed with."""
+    found = read_record(version_dir)
+    return record.items() <= found.items() and found.get("files") == listing(version_dir)
+
+
 def content_sha256(folder: Path) -> str:
     """Digest of names and contents of all files of a folder."""
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with file.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{content}\n".encode())
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{_sha256(file)}\n".encode())
     return digest.hexdigest()
 
 
-def _rename_to_next(staging: Path, serving_dir: Path, record: dict[str, Any]) -> int:
+def listing(version_dir: Path) -> list[dict[str, Any]]:
+    """Every file of a version with its path, its size in bytes and its SHA-256; but for those that are about the others."""
+    about = {_RECORD.as_posix(), signing.FILE.as_posix()}
+    found = []
+    for file in sorted(path for path in version_dir.rglob("*") if path.is_file()):
+        name = file.relative_to(version_dir).as_posix()
+        if name not in about:
+            found.append({"path": name, "size": file.stat().st_size, "sha256": _sha256(file)})
+    return found
+
+
+def write_record(version_dir: Path, record: dict[str, Any], key: Path | None) -> None:
+    """Writes a version's darsena.json, and signs it and all other files where there is a key."""
+    (version_dir / _RECORD).write_text(json.dumps(record, indent=2) + "\n")
+    if key is not None:
+        signing.sign(version_dir, key)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _rename_to_next(staging: Path, serving_dir: Path, record: dict[str, Any], key: Path | None) -> int:
     """Gives the staged version the next free number; when another push takes that first, the one after."""
     while True:
         version = max(versions(serving_dir), default=0) + 1
-        (staging / _RECORD).write_text(json.dumps({"version": version, **record}, indent=2) + "\n")
+        write_record(staging, {"model": serving_dir.name, "version": version, **record}, key)
         _write_through(staging)
         try:
             # Fails if the folder is there, because published versions are never empty.
@@ -159,7 +196,7 @@ def _fsync(path: Path) -> None:
         os.close(handle)
 
 
-def _cause(error: OSError) -> str:
+def _cause(error: OSError | ValueError) -> str:
     """One line, also of copytree's list of what went wrong."""
     if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
         return str(error.args[0][0][2])

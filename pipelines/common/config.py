@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.common.databases import Database
 from pipelines.common.datasets.definition import DataSet
 from pipelines.common.engines.options import DIRECT, Engine
 from pipelines.common.errors import UsageError
@@ -250,8 +251,10 @@ class RunConfig:
         preset: name of the model's preset; its hyperparameters are in `hparams` already.
         tune, trials, parallel_trials, time_limit: whether to search first, with at most how many trials, so many at a time, and for how
             many seconds (0 for no limit).
+        bless: why to push a model that the Evaluator does not bless; empty for not to.
         cache: whether components may be answered by an earlier run.
         baseline: the model that is served now, if any.
+        metadata: database of ML Metadata; None for a file under the root.
         endpoint: of Vertex AI, that is to serve what is pushed (JSON, see components/vertex_endpoint/settings.py); empty for none.
     """
 
@@ -271,6 +274,8 @@ class RunConfig:
     trials: int = 5
     parallel_trials: int = 1
     time_limit: float = 0
+    bless: str = ""
     cache: bool = True
     baseline: Baseline | None = None
+    metadata: Database | None = None
     endpoint: str = ""

@@ -4,6 +4,8 @@ A model that needs another graph composes the stages itself in `pipelines/<model
 """
 
 import dataclasses
+import datetime
+import getpass
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +19,6 @@ from tfx.components.transform.component import Transform
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.importer import Importer
-from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import standard_artifacts
@@ -29,6 +30,7 @@ from components.custom_evaluator.component import CustomEvaluator
 from components.custom_evaluator.executor import Bound
 from components.episode_example_gen.component import EpisodeExampleGen
 from components.image_example_gen.component import ImageExampleGen
+from components.manual_blessing.component import ManualBlessing
 from components.mistakes.component import Mistakes
 from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
@@ -37,13 +39,16 @@ from components.table_example_gen.component import TableExampleGen
 from components.tflite_exporter.bounds import Bounds
 from components.tflite_exporter.component import TFLiteExporter
 from components.tuner.component import Tuner
+from pipelines.common.allowances import read_allowances
 from pipelines.common.config import OWN, ModelConfig, RunConfig
+from pipelines.common.databases import pipeline_name
 from pipelines.common.datasets.episodes import span_pattern
 from pipelines.common.engines.options import beam_args
 from pipelines.common.eval_config import eval_config
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
-from pipelines.common.layout import artifacts_dir, checkpoint_dir, metadata_path, serving_dir
-from pipelines.common.recipe import SIGNATURES, reader, recipe, withdrawn
+from pipelines.common.layout import artifacts_dir, checkpoint_dir, serving_dir
+from pipelines.common.metadata_store import connection
+from pipelines.common.recipe import lineage, reader, recipe
 from pipelines.common.remote.endpoint import deployment
 
 # In the metadata of exports.
@@ -67,11 +72,12 @@ def ingest(model: ModelConfig, run: RunConfig) -> FileBasedExampleGen:
 
 
 def validate(model: ModelConfig, examples: BaseChannel) -> tuple[CuratedSchema, StatisticsGen, ExampleValidator, AnomalyGate]:
-    """Statistics of every split, held to the curated schema; anomalies stop the run."""
+    """Statistics of every split, held to the curated schema; anomalies stop the run, unless they are allowed."""
     schema = CuratedSchema(model.schema_path).with_id("ImportSchemaGen")
     statistics = StatisticsGen(examples, schema=schema.outputs["schema"])
     validator = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
-    gate = AnomalyGate(validator.outputs["anomalies"], component_fingerprint("anomaly_gate"))
+    allowed = json.dumps(read_allowances(model.schema_dir, datetime.datetime.now(datetime.UTC).date()))
+    gate = AnomalyGate(validator.outputs["anomalies"], component_fingerprint("anomaly_gate"), allowed)
     return schema, statistics, validator, gate
 
 
@@ -192,8 +198,12 @@ def measure(
     ).with_id("Evaluator")
 
 
-def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: Trainer, blessing: BaseChannel) -> list[BaseNode]:
+def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: Trainer, evaluator: BaseNode) -> list[BaseNode]:
     """Exports, the check that they and the C++ loader answer as the trained model did, the push, and the deployment if there is one."""
+    blessing, by_hand = evaluator.outputs["blessing"], []
+    if run.bless:
+        by_hand = [ManualBlessing(blessing, run.bless, getpass.getuser(), component_fingerprint("manual_blessing"))]
+        blessing = by_hand[0].outputs["blessing"]
     exporter = TFLiteExporter(
         model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
@@ -221,14 +231,6 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         model_blessing=blessing,
         code_fingerprint=component_fingerprint("serving_validator"),
     )
-    lineage = {
-        "recipe": recipe(model, run),
-        "class_names": list(model.class_names),
-        "signatures": SIGNATURES,
-        "schema": model.schema,
-        "baseline": dataclasses.asdict(run.baseline) if run.baseline else None,
-        "withdrawn": withdrawn(run.root, model.name),
-    }
     pusher = Pusher(
         model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
@@ -236,10 +238,11 @@ def release(model: ModelConfig, run: RunConfig, examples: BaseChannel, trainer: 
         infra_blessing=validator.outputs["blessing"],
         exports=exporter.outputs["exports"],
         serving_dir=str(serving_dir(run.root, model.name)),
-        lineage=json.dumps(lineage),
+        evaluation=evaluator.outputs["evaluation"],
+        lineage=json.dumps(lineage(model, run)),
         code_fingerprint=component_fingerprint("pusher"),
     )
-    return [exporter, validator, pusher, *deployment(model, run, pusher)]
+    return [*by_hand, exporter, validator, pusher, *deployment(model, run, pusher)]
 
 
 def standard_pipeline(model: ModelConfig, run: RunConfig) -> Pipeline:
@@ -252,24 +255,23 @@ def standard_pipeline(model: ModelConfig, run: RunConfig) -> Pipeline:
     transformer = transform(model, run, examples, schema, gate)
     trainer, search = train(model, run, examples, transformer.outputs["transform_graph"], schema)
     evaluator, beside = evaluate(model, run, examples, schema, trainer.outputs["model"])
-    released = release(model, run, examples, trainer, evaluator.outputs["blessing"])
+    released = release(model, run, examples, trainer, evaluator)
     return assemble(
         model, run, [example_gen, schema_gen, statistics, validator, gate, transformer, *search, trainer, *beside, evaluator, *released]
     )
 
 
 def assemble(model: ModelConfig, run: RunConfig, nodes: Sequence[BaseNode]) -> Pipeline:
-    """Nodes to a pipeline whose metadata and artifacts lie under the root, and whose data work is on the run's engine."""
-    store = metadata_path(run.root, model.name)
+    """Nodes to a pipeline whose artifacts lie under the root, whose metadata do or are in a database, and whose data work has an engine."""
     for node in nodes:
         if isinstance(node, BaseBeamComponent):
             node.with_beam_pipeline_args(beam_args(run.engine))
     return Pipeline(
-        pipeline_name=model.name,
+        pipeline_name=pipeline_name(run.root, model.name, run.metadata),
         pipeline_root=str(artifacts_dir(run.root, model.name)),
         components=list(nodes),
         enable_cache=run.cache,
-        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(store)),
+        metadata_connection_config=connection(run.root, model.name, run.metadata),
     )
 
 
@@ -287,6 +289,7 @@ DESCRIPTIONS = {
     "Trainer": "trains the model and exports it",
     "ServedModel": "brings in the model that is served now, to compare with",
     "Evaluator": "measures the test split, overall and by slice, against the gates",
+    "ManualBlessing": "blesses the model by hand, where the Evaluator did not",
     "Mistakes": "collects the worst mistakes",
     "TFLiteExporter": "converts to TFLite, compares answers and metrics with the trained model's",
     "ServingValidator": "asks the C++ loader and compares with the trained model's answers",

@@ -7,7 +7,9 @@ from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
-from tfx.orchestration import metadata
+
+from pipelines.common.databases import Database, reached, refusal, server_connection, with_password
+from pipelines.common.layout import metadata_path
 
 STATES = {pb.Execution.COMPLETE: "complete", pb.Execution.CACHED: "cached", pb.Execution.FAILED: "failed", pb.Execution.RUNNING: "running"}
 
@@ -29,60 +31,83 @@ class NodeOutcome:
     properties: dict[str, dict[str, Any]]
 
 
-class MetadataStore:
-    """A model's ML Metadata store.
+def connection(root: Path, model: str, database: Database | None) -> pb.ConnectionConfig:
+    """How ML Metadata connects to a model's metadata; without a password, as compiled pipelines are logged."""
+    if database is not None:
+        return server_connection(database)
+    found = pb.ConnectionConfig()
+    found.sqlite.filename_uri = str(metadata_path(root, model))
+    found.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    return found
+
+
+def prepared(root: Path, model: str, database: Database | None) -> pb.ConnectionConfig:
+    """A connection, with the password, to a model's metadata, whose tables are made if they are not there.
 
     Args:
-        path: of the SQLite file; made with its folder if it is not there.
+        root: of the runs.
+        model: its name.
+        database: None for the SQLite file under the root.
+
+    Raises:
+        DarsenaError: the database can't be used.
+    """
+    config = with_password(connection(root, model, database))
+    if database is None:
+        metadata_path(root, model).parent.mkdir(parents=True, exist_ok=True)
+        return config
+    with reached(database):
+        try:
+            mlmd.MetadataStore(config)
+        except (RuntimeError, mlmd.errors.StatusError) as error:
+            raise refusal(database, f"ML Metadata says: {error}") from error
+    return config
+
+
+class MetadataStore:
+    """What a pipeline's runs wrote into ML Metadata, which may hold other pipelines too.
+
+    Each question has a connection of its own, as TFX's have: a server may have been restarted since the last.
+
+    Args:
+        config: the connection.
+        pipeline: its name there.
     """
 
-    def __init__(self, path: Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._store = mlmd.MetadataStore(metadata.sqlite_metadata_connection_config(str(path)))
+    def __init__(self, config: pb.ConnectionConfig, pipeline: str):
+        self._config, self._pipeline = config, pipeline
+
+    def _open(self) -> mlmd.MetadataStore:
+        return mlmd.MetadataStore(self._config)
 
     def last_execution(self) -> int:
-        """Id of the latest execution, 0 if there is none."""
-        latest = self._store.get_executions(mlmd.ListOptions(limit=1, order_by=mlmd.OrderByField.ID, is_asc=False))
+        """Id of the latest execution of any pipeline, 0 if there is none."""
+        latest = self._open().get_executions(mlmd.ListOptions(limit=1, order_by=mlmd.OrderByField.ID, is_asc=False))
         return latest[0].id if latest else 0
 
-    def outcomes(self, pipeline: str, node_ids: list[str], after: int) -> dict[str, NodeOutcome]:
-        """What became of the nodes in the executions that came after the given one.
+    def outcomes(self, node_ids: list[str], after: int) -> dict[str, NodeOutcome]:
+        """What became of the pipeline's nodes in the executions that came after the given one.
 
         Args:
-            pipeline: its name.
             node_ids: of the nodes wanted.
             after: id of the last execution before the run.
 
         Returns:
             Outcomes by node id; a node that was not started is left out.
         """
-        found = {}
+        store, found = self._open(), {}
         for node_id in node_ids:
-            context = self._store.get_context_by_type_and_name("node", f"{pipeline}.{node_id}")
-            executions = self._store.get_executions_by_context(context.id) if context else []
+            context = store.get_context_by_type_and_name("node", f"{self._pipeline}.{node_id}")
+            executions = store.get_executions_by_context(context.id) if context else []
             executions = [execution for execution in executions if execution.id > after]
             if executions:
-                found[node_id] = self._outcome(max(executions, key=lambda execution: execution.id))
+                found[node_id] = outcome(store, max(executions, key=lambda execution: execution.id))
         return found
 
-    def _outcome(self, execution: pb.Execution) -> NodeOutcome:
-        outputs: dict[str, list[str]] = {}
-        properties: dict[str, dict[str, Any]] = {}
-        events = [event for event in self._store.get_events_by_execution_ids([execution.id]) if event.type == pb.Event.OUTPUT]
-        artifacts = {artifact.id: artifact for artifact in self._store.get_artifacts_by_id([event.artifact_id for event in events])}
-        for event in events:
-            name = event.path.steps[0].key
-            artifact = artifacts[event.artifact_id]
-            outputs.setdefault(name, []).append(artifact.uri)
-            properties.setdefault(
-                name, {key: getattr(value, value.WhichOneof("value")) for key, value in artifact.custom_properties.items()}
-            )
-        return NodeOutcome(execution.id, STATES.get(execution.last_known_state, "failed"), outputs, properties)
-
     def repair(self, artifacts: Path) -> list[int]:
-        """Marks executions that a killed run left RUNNING as failed, and removes what they had written.
+        """Marks executions of the pipeline that a killed run left RUNNING as failed, and removes what they had written.
 
-        Call it only while holding the model's lock, so that no execution really is running.
+        Call it only while holding the model's lock, so that none of them really is running. Those of other pipelines may be.
 
         Args:
             artifacts: the pipeline root.
@@ -90,12 +115,29 @@ class MetadataStore:
         Returns:
             Ids of the executions repaired.
         """
-        stale = [execution for execution in self._store.get_executions() if execution.last_known_state == pb.Execution.RUNNING]
+        store = self._open()
+        context = store.get_context_by_type_and_name("pipeline", self._pipeline)
+        executions = store.get_executions_by_context(context.id) if context else []
+        stale = [execution for execution in executions if execution.last_known_state == pb.Execution.RUNNING]
         for execution in stale:
             execution.last_known_state = pb.Execution.FAILED
             # <node>/<output>/<execution>/ and <node>/.system/<kind>/<execution>/
             for folder in (*artifacts.glob(f"*/*/{execution.id}"), *artifacts.glob(f"*/.system/*/{execution.id}")):
                 shutil.rmtree(folder)
         if stale:
-            self._store.put_executions(stale)
+            store.put_executions(stale)
         return [execution.id for execution in stale]
+
+
+def outcome(store: mlmd.MetadataStore, execution: pb.Execution) -> NodeOutcome:
+    """State and outputs of an execution."""
+    outputs: dict[str, list[str]] = {}
+    properties: dict[str, dict[str, Any]] = {}
+    events = [event for event in store.get_events_by_execution_ids([execution.id]) if event.type == pb.Event.OUTPUT]
+    artifacts = {artifact.id: artifact for artifact in store.get_artifacts_by_id([event.artifact_id for event in events])}
+    for event in events:
+        name = event.path.steps[0].key
+        artifact = artifacts[event.artifact_id]
+        outputs.setdefault(name, []).append(artifact.uri)
+        properties.setdefault(name, {key: getattr(value, value.WhichOneof("value")) for key, value in artifact.custom_properties.items()})
+    return NodeOutcome(execution.id, STATES.get(execution.last_known_state, "failed"), outputs, properties)

@@ -1,7 +1,9 @@
 """The recipe of a model: everything that decides what training makes, as one hash; and the served model to compare with."""
 
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from pipelines.common.config import Baseline, ModelConfig, RunConfig
 from pipelines.common.errors import DarsenaError
@@ -29,6 +31,20 @@ def recipe(model: ModelConfig, run: RunConfig) -> str:
             "tune": [run.trials, run.parallel_trials, run.time_limit] if run.tune else [],
         }
     )
+
+
+def lineage(model: ModelConfig, run: RunConfig) -> dict[str, Any]:
+    """What a version is made from, as its darsena.json keeps it."""
+    return {
+        "recipe": recipe(model, run),
+        "data": data_fingerprint(run.data),
+        "code": training_fingerprint(model),
+        "class_names": list(model.class_names),
+        "signatures": SIGNATURES,
+        "schema": model.schema,
+        "baseline": dataclasses.asdict(run.baseline) if run.baseline else None,
+        "withdrawn": withdrawn(run.root, model.name),
+    }
 
 
 def reader(model: ModelConfig) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 from unittest import mock
 
 from apache_beam.options.pipeline_options import StandardOptions
+from ml_metadata.proto import metadata_store_pb2 as pb
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner, PipelineNodeAsDoFn
@@ -14,6 +15,7 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipelines.common.databases import with_password
 from pipelines.common.engines.options import DIRECT_RUNNER
 
 
@@ -48,7 +50,7 @@ def run(ir: pipeline_pb2.Pipeline, runner: str, observer: Observer) -> None:
 def run_in_order(ir: pipeline_pb2.Pipeline, observer: Observer) -> None:
     """Launches the nodes one after the other, as TFX's LocalDagRunner does (the IR lists them in topological order)."""
     deployment = runner_utils.extract_local_deployment_config(ir)
-    connection = getattr(deployment.metadata_connection_config, deployment.metadata_connection_config.WhichOneof("connection_config"))
+    connection = with_password(deployment.metadata_connection_config.database_connection_config)
     for node in (node.pipeline_node for node in ir.nodes):
         node_id = node.node_info.id
         with observer.node(node_id):
@@ -77,10 +79,13 @@ def observed(observer: Observer) -> Iterator[None]:
 
 
 class ObservedNode(PipelineNodeAsDoFn):
-    """TFX's DoFn that launches a node, with its start and end reported."""
+    """TFX's DoFn that launches a node, with its start and end reported, and a password that TFX's runner would log."""
+
+    _mlmd_connection_config: pb.ConnectionConfig
 
     def _run_node(self) -> None:
         with _observers[-1].node(self._node_id):
+            self._mlmd_connection_config = with_password(self._mlmd_connection_config)
             super()._run_node()
 
 

@@ -17,15 +17,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import ml_metadata as mlmd
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.golden import read_records
-from pipelines.common import fingerprint, recipe, runners, verdicts
+from pipelines.common import databases, fingerprint, recipe, runners, verdicts
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.errors import DarsenaError, ExitCode
 from pipelines.common.layout import artifacts_dir, metadata_path, runs_dir
-from pipelines.common.metadata_store import MetadataStore, NodeOutcome
+from pipelines.common.metadata_store import MetadataStore, NodeOutcome, prepared
 from reporting.html import write_report
 
 LIBRARIES = ("tfx", "tensorflow", "keras", "apache-beam", "tensorflow-transform", "tensorflow-model-analysis", "ai-edge-litert", "numpy")
@@ -49,16 +50,15 @@ class RunObserver:
     """Times the nodes of a run, passes them on to the progress display, and keeps the first error.
 
     Args:
-        pipeline: name of the pipeline.
         store: to ask whether a node was cached.
         progress: the display.
     """
 
-    def __init__(self, pipeline: str, store: MetadataStore, progress: Progress):
+    def __init__(self, store: MetadataStore, progress: Progress):
         self.after = store.last_execution()
         self.seconds: dict[str, float] = {}
         self.error: tuple[str, Exception] | None = None
-        self._pipeline, self._store, self._progress = pipeline, store, progress
+        self._store, self._progress = store, progress
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -76,7 +76,7 @@ class RunObserver:
             raise
         with self._lock:
             self.seconds[node_id] = time.perf_counter() - started
-            state = self._store.outcomes(self._pipeline, [node_id], self.after)[node_id].state
+            state = self._store.outcomes([node_id], self.after)[node_id].state
         self._progress.finished(node_id, state, self.seconds[node_id])
 
 
@@ -106,7 +106,7 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
     """
     model = model.for_run(run)
     with locked(run.root, model.name):
-        store = MetadataStore(metadata_path(run.root, model.name))
+        store = MetadataStore(prepared(run.root, model.name, run.metadata), databases.pipeline_name(run.root, model.name, run.metadata))
         store.repair(artifacts_dir(run.root, model.name))
         run = dataclasses.replace(run, baseline=recipe.find_baseline(model, run))
         ir = compile_pipeline(model, run)
@@ -114,7 +114,7 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
         folder = new_folder(runs_dir(run.root, model.name), started)
         record = describe(model, run, started, folder.name)
         with show(graph_of(ir)) as progress:
-            observer = RunObserver(model.name, store, progress)
+            observer = RunObserver(store, progress)
             record["nodes"] = node_records(ir, observer, {})
             write_record(folder, record)
             try:
@@ -122,7 +122,7 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
             except Exception as error:  # noqa: BLE001 (whatever a node raises becomes the run's verdict)
                 observer.error = observer.error or ("pipeline", error)
                 (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)))
-        outcomes = store.outcomes(model.name, [node_id for node_id, _ in graph_of(ir)], observer.after)
+        outcomes = outcomes_of(store, run, ir, observer)
         record["nodes"] = node_records(ir, observer, outcomes)
         if observer.error:
             observer.error = (observer.error[0], damage(record["nodes"]) or observer.error[1])
@@ -148,6 +148,17 @@ def damage(nodes: list[dict[str, Any]]) -> OSError | None:
     return None
 
 
+def outcomes_of(store: MetadataStore, run: RunConfig, ir: pipeline_pb2.Pipeline, observer: RunObserver) -> dict[str, NodeOutcome]:
+    """What ML Metadata says of the nodes; nothing if its database is gone, which then is the cause of whatever else failed."""
+    try:
+        if observer.error:
+            databases.check(run.metadata)
+        return store.outcomes([node_id for node_id, _ in graph_of(ir)], observer.after)
+    except (DarsenaError, RuntimeError, mlmd.errors.StatusError) as error:
+        observer.error = (observer.error[0] if observer.error else "pipeline", error)
+        return {}
+
+
 def verdict(model: ModelConfig, run: RunConfig, outcomes: dict[str, NodeOutcome], observer: RunObserver) -> dict[str, Any]:
     """The end of the run as in run.json; results that cannot be read, or a graph without the nodes that decide, are a failure."""
     try:
@@ -155,7 +166,7 @@ def verdict(model: ModelConfig, run: RunConfig, outcomes: dict[str, NodeOutcome]
     except (KeyError, OSError, ValueError) as error:
         observer.error = observer.error or ("verdict", error)
         reason = f"the results of the run could not be read: {type(error).__name__}: {error}"
-        return {"verdict": "failed", "exit_code": int(ExitCode.FAILED), "reason": reason, "gates": [], "pushed": None}
+        return {"verdict": "failed", "exit_code": int(ExitCode.FAILED), "reason": reason, "pushed": None, "gates": [], "allowed": []}
 
 
 def without_nan(record: dict[str, Any]) -> dict[str, Any]:
@@ -226,7 +237,9 @@ def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run
             "parallel_trials": run.parallel_trials if run.tune else None,
             "time_limit": run.time_limit if run.tune else None,
             "baseline_version": run.baseline.version if run.baseline else None,
+            "bless": run.bless,
             "cache": run.cache,
+            "metadata": str(run.metadata or metadata_path(run.root, model.name)),
         },
         "label": model.label,
         "class_names": list(model.class_names),
@@ -235,6 +248,7 @@ def describe(model: ModelConfig, run: RunConfig, started: datetime.datetime, run
         "machine": {"cpus": os.cpu_count(), "platform": platform.platform()},
         "nodes": [],
         "gates": [],
+        "allowed": [],
         "pushed": None,
     }
 

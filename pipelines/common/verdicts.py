@@ -1,14 +1,21 @@
-"""From what became of a run's nodes to its verdict, and from TFMA's results to the gates that decided it."""
+"""From what became of a run's nodes to its verdict, and from TFMA's results to the gates that decided it.
+
+There are three verdicts: "blessed and pushed"; "not blessed", where a gate held back the data or the model; and "failed".
+"""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from components.anomaly_gate.executor import ALLOWED
 from components.errors import DataRejected
+from components.manual_blessing.properties import BY, REASON
 from pipelines.common.config import Gate, ModelConfig, RunConfig
 from pipelines.common.errors import ExitCode
 from pipelines.common.metadata_store import NodeOutcome
 from reporting.evaluation import Value, read_evaluation
+
+PUSHED, NOT_BLESSED, FAILED = "blessed and pushed", "not blessed", "failed"
 
 Outcomes = dict[str, NodeOutcome]
 
@@ -23,28 +30,36 @@ def judge(model: ModelConfig, run: RunConfig, outcomes: Outcomes, error: tuple[s
         error: the node that failed and what it raised, if one did.
 
     Returns:
-        `verdict`, `exit_code`, `reason`, `gates` and `pushed`, as in run.json.
+        `verdict`, `exit_code`, `reason`, `gates`, `pushed` and `allowed` (anomalies that were let through), as in run.json.
     """
     gates = read_gates(model, run, outcomes)
+    known: dict[str, Any] = {"gates": gates, "allowed": allowed_anomalies(outcomes)}
     if error is not None:
         node, raised = error
-        rejected = isinstance(raised, DataRejected)
-        return {
-            "verdict": "data rejected" if rejected else "failed",
-            "exit_code": int(ExitCode.DATA_REJECTED if rejected else ExitCode.FAILED),
-            "reason": f"{node}: {one_line(raised)}",
-            "gates": gates,
-            "pushed": None,
-        }
+        if isinstance(raised, DataRejected):
+            return ended(NOT_BLESSED, ExitCode.DATA_REJECTED, f"the data was rejected by {node}: {one_line(raised)}", **known)
+        return ended(FAILED, ExitCode.FAILED, f"{node}: {one_line(raised)}", **known)
     reason = why_not_blessed(gates, outcomes)
     if reason:
-        return {"verdict": "not blessed", "exit_code": int(ExitCode.NOT_BLESSED), "reason": reason, "gates": gates, "pushed": None}
+        return ended(NOT_BLESSED, ExitCode.NOT_BLESSED, reason, **known)
     pushed = outcomes["Pusher"].properties["pushed_model"]
     release = {"version": int(pushed["pushed_version"]), "path": pushed["pushed_destination"]}
     if not Path(release["path"]).is_dir():
         lost = FileNotFoundError(f"expected version {release['version']} in {release['path']}, it is gone. Run again with --no-cache.")
         return judge(model, run, outcomes, ("Pusher", lost))
-    return {"verdict": "blessed and pushed", "exit_code": int(ExitCode.OK), "reason": "", "gates": gates, "pushed": release}
+    return ended(PUSHED, ExitCode.OK, how_blessed(gates, outcomes), release, **known)
+
+
+def ended(verdict: str, code: ExitCode, reason: str, pushed: dict[str, Any] | None = None, **known: Any) -> dict[str, Any]:
+    """The end of a run as in run.json."""
+    return {"verdict": verdict, "exit_code": int(code), "reason": reason, "pushed": pushed, **known}
+
+
+def allowed_anomalies(outcomes: Outcomes) -> list[dict[str, Any]]:
+    """The allowances that the AnomalyGate made use of; see pipelines/common/allowances.py."""
+    properties = outcomes["AnomalyGate"].properties if "AnomalyGate" in outcomes else {}
+    found: list[dict[str, Any]] = json.loads(properties.get("blessing", {}).get(ALLOWED, "[]"))
+    return found
 
 
 def read_gates(model: ModelConfig, run: RunConfig, outcomes: Outcomes) -> list[dict[str, Any]]:
@@ -82,13 +97,25 @@ def gate_record(gate: Gate, kind: str, bound: float, found: Value) -> dict[str, 
 
 def why_not_blessed(gates: list[dict[str, Any]], outcomes: Outcomes) -> str:
     """One line on what held the model back; empty when it was pushed."""
-    if outcomes["Evaluator"].properties["blessing"].get("blessed") != 1:
-        failed = [describe(gate) for gate in gates if not gate["passed"]]
-        return f"the Evaluator did not bless it: {'; '.join(failed) or 'see the evaluation in the report'}"
+    deciding = outcomes.get("ManualBlessing", outcomes["Evaluator"])
+    if deciding.properties["blessing"].get("blessed") != 1:
+        return refused(gates)
     if outcomes["Pusher"].properties["pushed_model"].get("pushed") != 1:
         validation = Path(outcomes["ServingValidator"].outputs["validation"][0], "validation.json")
         return f"the serving validator did not bless it: {json.loads(validation.read_text())['reason']}"
     return ""
+
+
+def how_blessed(gates: list[dict[str, Any]], outcomes: Outcomes) -> str:
+    """One line on a blessing by hand, and on what it set aside; empty where the Evaluator gave it."""
+    given = outcomes["ManualBlessing"].properties["blessing"] if "ManualBlessing" in outcomes else {}
+    return f"blessed by hand by {given[BY]} ({given[REASON]}): {refused(gates)}" if REASON in given else ""
+
+
+def refused(gates: list[dict[str, Any]]) -> str:
+    """What the Evaluator had against the model."""
+    failed = [describe(gate) for gate in gates if not gate["passed"]]
+    return f"the Evaluator did not bless it: {'; '.join(failed) or 'see the evaluation in the report'}"
 
 
 def describe(gate: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipelines.common.cli import main
+from tests.signed import sign
 
 MODEL = "mnist_mlp"
 
@@ -75,11 +76,12 @@ def write_run(root: Path, run: dict[str, Any], report: bool = True) -> Path:
 
 
 def write_version(root: Path, version: int, pushed: str | None) -> None:
-    """Puts a version's folder under the root, without the model."""
-    extras = root / "serving" / MODEL / str(version) / "assets.extra"
-    extras.mkdir(parents=True)
+    """Puts a version's folder under the root, without the model; signed if it was pushed."""
+    folder = root / "serving" / MODEL / str(version)
+    (folder / "assets.extra").mkdir(parents=True)
     if pushed:
-        (extras / "darsena.json").write_text(json.dumps({"version": version, "pushed": pushed}))
+        (folder / "assets.extra/darsena.json").write_text(json.dumps({"version": version, "pushed": pushed}))
+        sign(folder)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from components.errors import DataRejected
 from pipelines.common.batches import answering, reading, running
 from pipelines.common.engines.options import Engine, beam_args
 from tests.serving import foreign
+from tests.signed import sign
 
 MODEL = "house_prices"
 ROWS = 25
@@ -47,7 +48,9 @@ def served(tmp_path_factory) -> Path:
     examples = tf.function(module.examples, input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     for version, factor in ((1, 1.0), (2, 2.0)):
         module.one.assign(factor)
-        tf.saved_model.save(module, str(root / "serving" / MODEL / str(version)), signatures={"raw": raw, "serving_default": examples})
+        folder = root / "serving" / MODEL / str(version)
+        tf.saved_model.save(module, str(folder), signatures={"raw": raw, "serving_default": examples})
+        sign(folder)
     return root
 
 
@@ -224,7 +227,7 @@ def test_rows_that_are_not_what_their_checksum_is_of_are_refused(darsena, served
 
 def test_a_version_that_could_do_more_than_calculate_does_not_answer(darsena, tmp_path):
     rows, marker = write_rows(tmp_path / "rows.csv"), tmp_path / "marker"
-    foreign.export(foreign.WritesOnLoading(str(marker)), tmp_path / "root/serving" / MODEL / "1")
+    sign(foreign.export(foreign.WritesOnLoading(str(marker)), tmp_path / "root/serving" / MODEL / "1"))
     marker.unlink(missing_ok=True)
     ended = darsena("batch", MODEL, rows, tmp_path / "out.csv", "--root", tmp_path / "root")
     assert ended.code == 1 and ended.err.startswith("darsena: expected operations that only calculate, received WriteFile")

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from components.episode_example_gen.executor import EpisodeSource, read_episodes
+from tests.signed import sign
 
 MODEL = "pendulum_ddpg"
 
@@ -24,6 +25,7 @@ def served(tmp_path):
     tf.saved_model.save(module, str(folder), signatures={"act": module.act})
     (folder / "assets.extra").mkdir(exist_ok=True)
     (folder / "assets.extra" / "darsena.json").write_text('{"version": 3, "pushed": "2026-11-23T20:15:40+00:00"}')
+    sign(folder)
     return tmp_path / "root"
 
 
@@ -60,5 +62,6 @@ def test_what_cannot_be_collected(darsena, tmp_path, arguments, said):
 
 def test_an_agent_of_another_environment_cannot_play(darsena, served):
     (served / "serving" / MODEL).rename(served / "serving" / "breakout_dqn")
+    sign(served / "serving/breakout_dqn/3")
     ended = darsena("collect", "breakout_dqn", "--preset", "cartpole", "--policy", "served", "--root", served)
     assert ended.code == 2 and "expected an agent that sees '4 float32'" in ended.err and "received one that sees '3 float32'" in ended.err

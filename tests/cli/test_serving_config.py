@@ -13,6 +13,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from pipelines.common import labels
 from serving import configuration
+from tests.signed import sign
 
 MODELS = ("house_prices", "mnist_mlp")
 SCHEMAS = Path(__file__).with_name("schemas")
@@ -28,9 +29,7 @@ FLAGS = {
 def root(tmp_path) -> Path:
     """Two models, of which one has a label on an older version."""
     for model, version in ((MODELS[0], 4), (MODELS[1], 1), (MODELS[1], 2), (MODELS[1], 3)):
-        extra = tmp_path / "serving" / model / str(version) / "assets.extra"
-        extra.mkdir(parents=True)
-        (extra / "darsena.json").write_text(json.dumps({"version": version}))
+        sign(tmp_path / "serving" / model / str(version))
     labels.promote(tmp_path, MODELS[1], "stable", 1, "", False)
     return tmp_path
 

@@ -3,20 +3,21 @@
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from pipelines.common.metadata_store import MetadataStore
+from pipelines.common.metadata_store import MetadataStore, prepared
 
 
 @pytest.fixture
 def store(tmp_path):
-    return MetadataStore(tmp_path / "metadata/m.sqlite")
+    return MetadataStore(prepared(tmp_path, "m", None), "m")
 
 
-def execute(store, node, state, uri=None):
+def execute(store, node, state, uri=None, pipeline="m"):
     """An execution of a node, as TFX records it; returns its id."""
-    backend = store._store
+    backend = store._open()
     types = {
         "execution": backend.put_execution_type(pb.ExecutionType(name=node)),
-        "context": backend.put_context_type(pb.ContextType(name="node")),
+        "node": backend.put_context_type(pb.ContextType(name="node")),
+        "pipeline": backend.put_context_type(pb.ContextType(name="pipeline")),
         "artifact": backend.put_artifact_type(pb.ArtifactType(name="Thing")),
     }
     execution = pb.Execution(type_id=types["execution"], last_known_state=state)
@@ -28,8 +29,8 @@ def execute(store, node, state, uri=None):
         event.path.steps.add().key = "thing"
         event.path.steps.add().index = 0
         outputs = [(artifact, event)]
-    context = pb.Context(type_id=types["context"], name=f"m.{node}")
-    identifier, _, _ = backend.put_execution(execution, outputs, [context], reuse_context_if_already_exist=True)
+    contexts = [pb.Context(type_id=types["node"], name=f"{pipeline}.{node}"), pb.Context(type_id=types["pipeline"], name=pipeline)]
+    identifier, _, _ = backend.put_execution(execution, outputs, contexts, reuse_context_if_already_exist=True)
     return identifier
 
 
@@ -37,10 +38,10 @@ def test_outcomes_are_those_of_the_last_execution_after_a_point(store):
     assert store.last_execution() == 0
     execute(store, "Gen", pb.Execution.COMPLETE, "/a")
     before = store.last_execution()
-    assert store.outcomes("m", ["Gen"], before) == {}
+    assert store.outcomes(["Gen"], before) == {}
     execute(store, "Gen", pb.Execution.FAILED)
     last = execute(store, "Gen", pb.Execution.CACHED, "/b")
-    (outcome,) = store.outcomes("m", ["Gen", "Other"], before).values()
+    (outcome,) = store.outcomes(["Gen", "Other"], before).values()
     assert (outcome.execution_id, outcome.state, outcome.outputs) == (last, "cached", {"thing": ["/b"]})
     assert outcome.properties == {"thing": {"blessed": 1}}
 
@@ -54,5 +55,13 @@ def test_repair_fails_what_was_running_and_removes_only_what_it_wrote(store, tmp
         folder.mkdir(parents=True)
     assert store.repair(artifacts) == [running]
     assert kept.is_dir() and not any(folder.exists() for folder in gone)
-    assert store.outcomes("m", ["Trainer"], 0)["Trainer"].state == "failed"
+    assert store.outcomes(["Trainer"], 0)["Trainer"].state == "failed"
     assert store.repair(artifacts) == []
+
+
+def test_repair_leaves_the_executions_of_other_pipelines_alone(store, tmp_path):
+    other = execute(store, "Trainer", pb.Execution.RUNNING, pipeline="m@another-root")
+    mine = execute(store, "Trainer", pb.Execution.RUNNING)
+    assert store.repair(tmp_path) == [mine]
+    states = {execution.id: execution.last_known_state for execution in store._open().get_executions()}
+    assert states == {mine: pb.Execution.FAILED, other: pb.Execution.RUNNING}

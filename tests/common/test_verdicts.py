@@ -62,12 +62,16 @@ def test_names_of_metrics_are_tfmas():
 
 
 @pytest.mark.parametrize(
-    ("error", "verdict", "code"), [(DataRejected("bad\n label"), "data rejected", 4), (RuntimeError("out of memory"), "failed", 1)]
+    ("error", "verdict", "code", "reason"),
+    [
+        (DataRejected("bad\n label"), "not blessed", 4, "the data was rejected by Trainer: bad label"),
+        (RuntimeError("out of memory"), "failed", 1, "Trainer: out of memory"),
+    ],
 )
-def test_an_error_of_a_node_is_the_verdict_in_one_line(tmp_path, error, verdict, code):
+def test_an_error_of_a_node_is_the_verdict_in_one_line(tmp_path, error, verdict, code, reason):
     judged = verdicts.judge(load_model("mnist_mlp"), run_config(tmp_path), {}, ("Trainer", error))
     assert (judged["verdict"], judged["exit_code"], judged["pushed"], judged["gates"]) == (verdict, code, None, [])
-    assert judged["reason"] == f"Trainer: {' '.join(str(error).split())}"
+    assert judged["reason"] == reason
 
 
 def outcomes(tmp_path, blessed, pushed):
@@ -91,6 +95,27 @@ def test_a_model_that_either_gate_holds_back_is_not_blessed(tmp_path):
     (tmp_path / "3").mkdir()
     released = verdicts.judge(model, run, outcomes(tmp_path, blessed=1, pushed=1), None)
     assert (released["exit_code"], released["pushed"]) == (0, {"version": 3, "path": str(tmp_path / "3")})
+
+
+def test_a_blessing_by_hand_counts_and_is_told_with_what_it_set_aside(tmp_path):
+    model, run, found = load_model("mnist_mlp"), run_config(tmp_path), outcomes(tmp_path, blessed=0, pushed=1)
+    by_hand = {"blessed": 1, "manual_reason": "a deadline", "manual_by": "ada"}
+    (tmp_path / "3").mkdir()
+    found["ManualBlessing"] = NodeOutcome(4, "complete", {}, {"blessing": by_hand})
+    released = verdicts.judge(model, run, found, None)
+    assert (released["verdict"], released["exit_code"], released["pushed"]["version"]) == ("blessed and pushed", 0, 3)
+    assert released["reason"].startswith("blessed by hand by ada (a deadline): the Evaluator did not bless it: ")
+    # Where the Evaluator blessed the model, nobody had to.
+    found["ManualBlessing"] = NodeOutcome(4, "complete", {}, {"blessing": {"blessed": 1}})
+    assert verdicts.judge(model, run, found, None)["reason"] == ""
+
+
+def test_anomalies_that_were_let_through_are_in_the_record(tmp_path):
+    (tmp_path / "3").mkdir()
+    found = outcomes(tmp_path, blessed=1, pushed=1)
+    found["AnomalyGate"] = NodeOutcome(4, "complete", {}, {"blessing": {"allowed": '[{"feature": "label", "reason": "known"}]'}})
+    judged = verdicts.judge(load_model("mnist_mlp"), run_config(tmp_path), found, None)
+    assert judged["allowed"] == [{"feature": "label", "reason": "known"}]
 
 
 def test_a_failed_gate_is_told_with_value_and_bound():

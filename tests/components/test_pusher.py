@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -15,8 +16,9 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tfx.types import channel, standard_artifacts
 
 from components.artifacts import Exports
-from components.pusher import executor, publication
+from components.pusher import executor, publication, signing
 from components.pusher.component import Pusher
+from serving.verification import verify
 from tests.components.conftest import artifact
 
 FILES = {"saved_model.pb", "fingerprint.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"}
@@ -31,11 +33,17 @@ def saved_model(folder: Path, content: str = "a") -> Path:
 
 
 def publish(model: Path, serving_dir: Path, uri: str) -> publication.Publication:
-    return publication.publish(model, serving_dir, uri, {"recipe": uri}, add_extras=lambda extras: None)
+    return publication.publish(model, serving_dir, uri, {"recipe": uri}, lambda extras: None, {"accuracy": 0.9})
 
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(autouse=True)
+def without_a_key(tmp_path, monkeypatch):
+    """Versions are signed only where a test wants it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
 
 
 def test_versions_count_up_from_one(tmp_path):
@@ -57,9 +65,27 @@ def test_the_next_number_follows_whatever_number_is_there(tmp_path, there, expec
 def test_the_record_says_what_the_version_is(tmp_path):
     done = publish(saved_model(tmp_path / "a"), tmp_path / "served", "uri/1")
     record = json.loads((done.path / "assets.extra" / "darsena.json").read_text())
-    assert record.keys() == {"version", "model_uri", "model_sha256", "lineage", "pushed"}
-    assert (record["version"], record["model_uri"], record["lineage"]) == (1, "uri/1", {"recipe": "uri/1"})
+    assert record.keys() == {"model", "version", "model_uri", "model_sha256", "lineage", "figures", "pushed", "files"}
+    assert (record["model"], record["version"], record["model_uri"]) == ("served", 1, "uri/1")
+    assert (record["lineage"], record["figures"]) == ({"recipe": "uri/1"}, {"accuracy": 0.9})
+    content = hashlib.sha256(b"a" * 1000).hexdigest()
+    assert record["files"] == [{"path": name, "size": 1000, "sha256": content} for name in sorted(FILES)]
     assert record["pushed"].endswith("+00:00")
+
+
+def test_a_user_with_a_key_signs(tmp_path):
+    signing.require_key()
+    done = publish(saved_model(tmp_path / "a"), tmp_path / "served", "uri/1")
+    verify(done.path, "served", 1, [signing.public_key(signing.private_key())])
+
+
+def test_the_latest_model_is_published_again_where_it_was_changed(tmp_path):
+    model, served = saved_model(tmp_path / "a"), tmp_path / "served"
+    first = publish(model, served, "uri/1")
+    (first.path / "saved_model.pb").write_text("b")
+    again = publish(model, served, "uri/1")
+    assert (again.version, again.new) == (2, True)
+    assert (again.path / "saved_model.pb").read_text() == "a" * 1000
 
 
 def test_the_latest_model_is_not_published_again(tmp_path):
@@ -256,7 +282,7 @@ def test_a_blessed_model_is_pushed_once(trained, exports, tmp_path):
         assert pushed.get_int_custom_property("pushed") == 1
         assert pushed.get_string_custom_property("pushed_version") == "1"
         assert pushed.get_string_custom_property("pushed_destination") == str(path)
-    assert publication.read_record(path)["lineage"] == {"run_id": "r"}
+    assert publication.read_record(path)["lineage"] == {"run_id": "r", "blessed_by_hand": None}
     assert [entry.name for entry in path.parent.iterdir()] == ["1"]
 
 

@@ -108,7 +108,7 @@ def test_data_that_breaks_the_schema_is_rejected_before_training(checkout, first
     labels[:20] = 10
     np.savez(tmp_path / "digits.npz", x=np.array(images), y=labels)
     record = checkout.run("--data", str(tmp_path / "digits.npz"), "--runner", "beam", expect=(4,))
-    assert record["verdict"] == "data rejected"
+    assert (record["verdict"], record["exit_code"]) == ("not blessed", 4)
     assert "label" in record["reason"] and "10" in record["reason"]
     assert states(record)["AnomalyGate"] == "failed"
     assert states(record)["Trainer"] == "skipped"

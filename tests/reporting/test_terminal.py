@@ -109,7 +109,7 @@ def test_summary_says_what_differs_from_the_original_data(tmp_path: Path) -> Non
 
 
 def test_summary_of_a_failed_run(tmp_path: Path) -> None:
-    run = records.failed(records.write_run(tmp_path), "Trainer", "data rejected", "[bold]3 anomalies")
+    run = records.failed(records.write_run(tmp_path), "Trainer", "not blessed", "[bold]3 anomalies")
     out = io.StringIO()
     Console(file=out, width=80).print(summary(run))
-    assert [line.rstrip() for line in out.getvalue().splitlines()] == ["data rejected  berths in 1 min 23 s", "[bold]3 anomalies"]
+    assert [line.rstrip() for line in out.getvalue().splitlines()] == ["not blessed  berths in 1 min 23 s", "[bold]3 anomalies"]

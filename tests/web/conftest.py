@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from components.tflite_exporter.converters import float32
+from tests.signed import sign
 
 CLASSES = ("round", "straight", "other")
 SIDE = 28
@@ -44,4 +45,4 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer.write(log.SerializeToString())
     record = {"version": 1, "pushed": "2026-11-25T20:00:00+00:00", "lineage": {"class_names": list(CLASSES)}}
     (extras / "darsena.json").write_text(json.dumps(record))
-    return folder
+    return sign(folder)

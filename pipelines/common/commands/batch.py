@@ -23,8 +23,8 @@ from pipelines.common.engines.checks import checked, chosen
 from pipelines.common.engines.options import beam_args
 from pipelines.common.errors import UsageError
 from pipelines.common.labels import chosen_version
-from pipelines.common.layout import serving_dir
 from pipelines.common.quiet import log_file, quiet
+from pipelines.common.trust import verified
 
 EXAMPLES = ("darsena batch {model} rows.csv answers.csv", "darsena batch {model} rows.parquet answers.parquet --key id --label stable")
 
@@ -65,7 +65,7 @@ def command(
     if not output.absolute().parent.is_dir():
         raise UsageError(f"expected a folder {output.absolute().parent} for {output.name}, there is none. Make it first.")
     engine = checked(chosen(beam, beam_options), root)
-    folder = serving_dir(root, model.name) / str(chosen_version(root, model.name, version, label))
+    folder = verified(root, model.name, chosen_version(root, model.name, version, label))
     with quiet(None if is_debug() else log_file(root, f"batch-{model.name}")) as (out, _):
         from pipelines.common.batches.reading import kind_of
         from pipelines.common.batches.running import answer_file

@@ -10,7 +10,8 @@ from components.imports import uncollected
 from pipelines.common.commands.options import Command, debug_option, json_option, model_argument, print_json, root_option
 from pipelines.common.config import ModelConfig
 from pipelines.common.errors import UsageError
-from pipelines.common.layout import serving_dir, versions
+from pipelines.common.layout import versions
+from pipelines.common.trust import verified
 
 EXAMPLES = ("darsena collect {model} --episodes 50", "darsena collect {model} --episodes 50 --policy served")
 
@@ -52,7 +53,7 @@ def command(model: ModelConfig, episodes: int, policy: str, preset: str, seed: i
         where = chosen.hparams["environment"], chosen.hparams["observation"]
         player: playing.Policy = playing.at_random
         if policy == "served":
-            version = serving_dir(root, model.name) / str(pushed[-1])
+            version = verified(root, model.name, pushed[-1])
             operations.checked(version)
             try:
                 player = agents.served_policy(version, where[1])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
+from pipelines.common import databases
 from pipelines.common.config import ModelConfig
 from pipelines.common.engines.options import ENGINES
 from pipelines.common.layout import load_model, model_names
@@ -77,11 +78,32 @@ root_option = click.option(
     metavar="DIR",
     help="Folder with everything runs leave behind.  [default: ./darsena_root]",
 )
+
+
+def to_database(ctx: click.Context, param: click.Parameter, value: str | None) -> databases.Database | None:
+    """The database of --metadata."""
+    return databases.parsed(value) if value else None
+
+
+metadata_option = click.option(
+    "--metadata",
+    envvar=databases.URL,
+    callback=to_database,
+    metavar="URL",
+    help="Database server of ML Metadata (see docs/cli.md).  [default: a file under the root]",
+)
 beam_option = click.option(
     "--beam", type=click.Choice(list(ENGINES)), default="direct", show_default=True, help="The engine of the data work."
 )
 beam_options_option = click.option(
     "--beam-option", "beam_options", multiple=True, metavar="NAME=VALUE", help="Of the engine (repeatable; see docs/engines.md)."
+)
+trust_option = click.option(
+    "--trust",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="A public key that signatures may be by, beside your own (repeatable).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import click
 
 from components.imports import uncollected
-from pipelines.common import hyperparameters
+from pipelines.common import databases, hyperparameters
 from pipelines.common.commands import machines
 from pipelines.common.commands.options import (
     Command,
@@ -21,6 +21,7 @@ from pipelines.common.commands.options import (
     debug_option,
     is_debug,
     json_option,
+    metadata_option,
     model_argument,
     print_json,
     root_option,
@@ -30,6 +31,7 @@ from pipelines.common.engines import checks
 from pipelines.common.errors import ExitCode, UsageError
 from pipelines.common.layout import load_model, model_names, runs_dir
 from pipelines.common.quiet import log_file, quiet
+from pipelines.common.trust import require_key
 from trainer_modules.common.strategies import PRECISIONS
 
 
@@ -88,6 +90,7 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @model_argument
 @click.option("--data", default="sample", metavar="sample|full|PATH", show_default=True, help="Embedded sample, full data, or your own.")
 @root_option
+@metadata_option
 @click.option("--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True, help="Who runs the components.")
 @beam_option
 @beam_options_option
@@ -100,6 +103,8 @@ EXAMPLES = ("darsena run {model}", "darsena run {model} --data full --epochs 10"
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter (repeatable; see `run MODEL --help`).")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The same as --set epochs=N.")
 @click.option("--time-limit", type=Duration(), default=0.0, metavar="TIME", help="Begin no trial after 90s, 10m, 1h.  [default: none]")
+@click.option("--bless", is_flag=True, help="Push the model though the Evaluator does not bless it; takes --reason.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the records.")
 @click.option("--no-cache", is_flag=True, help="Answer no component from an earlier run.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=42, show_default=True, metavar="N", help="Of all random choices.")
 @json_option
@@ -111,6 +116,8 @@ def command(
     settings: tuple[str, ...],
     epochs: int | None,
     preset: str,
+    bless: bool,
+    reason: str,
     no_cache: bool,
     train_on: Path | None,
     beam: str,
@@ -120,13 +127,17 @@ def command(
 ) -> int:
     """From raw data to a blessed and pushed model.
 
-    Exit codes: 0 blessed and pushed, 1 failed, 2 wrong usage, 3 not blessed, 4 data rejected.
+    Exit codes: 0 blessed and pushed, 1 failed, 2 wrong usage, 3 not blessed, 4 not blessed as the data was rejected.
     """
+    if bless != bool(reason.strip()):
+        raise UsageError("expected --bless and --reason together, received one of them: a blessing by hand is kept with its reason.")
     machines.check(options["strategy"], options["workers"], options["tune"])
     job = machines.train_on(train_on, options["strategy"], options["tune"], root / "jobs")
+    databases.check(options["metadata"])
     engine = checks.checked(checks.chosen(beam, beam_options), root)
+    require_key()
     hparams, found = resolved(model, preset, overrides(settings, epochs), data, root)
-    kept: dict[str, Any] = {"preset": preset, "engine": engine, "cache": not no_cache}
+    kept: dict[str, Any] = {"preset": preset, "engine": engine, "cache": not no_cache, "bless": reason.strip()}
     run = RunConfig(root=root, data=found, hparams=hparams, train_on=job, **kept, **options)
     log = None if is_debug() else log_file(root, f"run-{model.name}")
     with quiet(log) as (out, err):

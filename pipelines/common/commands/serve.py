@@ -12,12 +12,23 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
-from pipelines.common.commands.options import GRPC_PORT, LOOPBACK, REST_PORT, Command, ModelName, debug_option, is_debug, root_option
+from pipelines.common.commands.options import (
+    GRPC_PORT,
+    LOOPBACK,
+    REST_PORT,
+    Command,
+    ModelName,
+    debug_option,
+    is_debug,
+    root_option,
+    trust_option,
+)
 from pipelines.common.commands.stopping import stop_signal
 from pipelines.common.config import ModelConfig
 from pipelines.common.errors import DarsenaError, UsageError
 from pipelines.common.layout import model_names, serving_dir, versions
 from pipelines.common.quiet import NOWHERE, quiet
+from pipelines.common.trust import trusted_keys
 
 if TYPE_CHECKING:
     from serving.server import ModelServer
@@ -37,22 +48,32 @@ PORT = click.IntRange(0, 65535)
     metavar="PATH",
     help="Run this tensorflow_model_server instead.",
 )
+@trust_option
 @click.option("--batching", is_flag=True, help="Answer requests that come at the same time together.")
 @debug_option
 def command(
-    models: tuple[ModelConfig, ...], root: Path, host: str, grpc_port: int, rest_port: int, binary: Path | None, batching: bool
+    models: tuple[ModelConfig, ...],
+    root: Path,
+    host: str,
+    grpc_port: int,
+    rest_port: int,
+    binary: Path | None,
+    trust: tuple[Path, ...],
+    batching: bool,
 ) -> None:
     """Serve the pushed models (all of them by default) over the TF Serving API, gRPC and REST.
 
-    A version pushed while it runs is picked up. Ctrl-C or SIGTERM stops it.
+    A version pushed while it runs is picked up; one that nobody signed who is trusted, or that was changed since, is not served.
+    Ctrl-C or SIGTERM stops it.
     """
+    trusted = trusted_keys(trust)
     names = pushed(root, [model.name for model in models])
     if binary:
         become(binary, root, names, host, grpc_port, rest_port, batching)
     if not is_loopback(host):
         click.echo(f"darsena: warning: {host} is no loopback address: whoever reaches this machine can use the server.", err=True)
     with stop_signal() as stop, quiet(None if is_debug() else NOWHERE) as (out, err), told(err):
-        server = started(root / "serving", names, host, grpc_port, rest_port, batching)
+        server = started(root / "serving", names, host, grpc_port, rest_port, batching, trusted)
         try:
             click.echo(announcement(server.served(), host, server.grpc_port, server.rest_port), out)
             stop.wait()
@@ -98,7 +119,7 @@ def told(err: TextIO) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port: int, batching: bool) -> ModelServer:
+def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port: int, batching: bool, trusted: list[Path]) -> ModelServer:
     """A server that answers.
 
     Raises:
@@ -108,7 +129,7 @@ def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port
     from serving.errors import ServingError
     from serving.server import ModelServer
 
-    server = ModelServer(folder, names, host, grpc_port, rest_port, batching=Batching() if batching else None)
+    server = ModelServer(folder, names, host, grpc_port, rest_port, batching=Batching() if batching else None, trusted=trusted)
     try:
         server.start()
     except ServingError as error:

@@ -13,6 +13,7 @@ from pipelines.common.data import cannot_write
 from pipelines.common.errors import DarsenaError
 from pipelines.common.labels import read
 from pipelines.common.layout import serving_dir, versions
+from pipelines.common.trust import verified
 from serving.deployment.files import IMAGE, MOUNT, Options, Served, files
 
 
@@ -59,7 +60,7 @@ def served(root: Path, name: str, folder: str) -> Served:
     """What is there to serve of a model.
 
     Raises:
-        DarsenaError: a label's version is gone, without which the server would not start.
+        DarsenaError: a label's version is gone, without which the server would not start, or a version is not as it was signed.
     """
     there, labels = versions(root, name), read(root, name).labels
     for label, version in labels.items():
@@ -68,6 +69,8 @@ def served(root: Path, name: str, folder: str) -> Served:
                 f"expected version {version} of {name}, which has the label {label}, in {serving_dir(root, name)}, it is gone. "
                 f"Promote another one: darsena promote {name} --label {label}"
             )
+    for version in {there[-1], *labels.values()}:
+        verified(root, name, version)
     return Served(name, folder, there[-1], labels)
 
 

@@ -10,8 +10,8 @@ from pipelines.common.commands.options import Command, debug_option, is_debug, j
 from pipelines.common.config import ModelConfig
 from pipelines.common.data import cannot_write
 from pipelines.common.labels import chosen_version
-from pipelines.common.layout import serving_dir
 from pipelines.common.quiet import NOWHERE, quiet
+from pipelines.common.trust import verified
 
 
 @click.command("tfjs", cls=Command, examples=("darsena tfjs {model}", "darsena tfjs {model} --version 2 --output public/model"))
@@ -38,7 +38,7 @@ def command(model: ModelConfig, version: int | None, label: str, output: Path | 
         about = {"name": model.name, "version": number}
         bound = model.export_bounds.get("float32_diff", FLOAT32_DIFF)
         try:
-            written = write(serving_dir(root, model.name) / str(number), folder, about, bound)
+            written = write(verified(root, model.name, number), folder, about, bound)
         except OSError as error:
             raise cannot_write(folder, error) from error
     if as_json:

@@ -16,8 +16,9 @@ from pipelines.common.data import cannot_write
 from pipelines.common.errors import DarsenaError
 from pipelines.common.history import run_records
 from pipelines.common.labels import chosen_version
-from pipelines.common.layout import lineage_path, serving_dir
+from pipelines.common.layout import lineage_path
 from pipelines.common.quiet import NOWHERE, quiet
+from pipelines.common.trust import verified
 
 PORT = 8600
 
@@ -66,7 +67,7 @@ def command(
         pushed = lineage(root, model, number)
         about = told(root, model, number, pushed)
         try:
-            page = write(serving_dir(root, model.name) / str(number), folder, about, classes(model, pushed), packages)
+            page = write(verified(root, model.name, number), folder, about, classes(model, pushed), packages)
         except OSError as error:
             raise cannot_write(folder, error) from error
         result = {"page": str(page.folder), "version": number, "layout": page.layout, "files": page.files, "bytes": page.size}

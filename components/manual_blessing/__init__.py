@@ -1,0 +1,1 @@
+"""Blesses by hand a model that the Evaluator did not bless."""

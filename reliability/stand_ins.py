@@ -1,0 +1,53 @@
+"""A small model that tells which one it is, and the keys that versions of it are signed with."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.pusher import publication, signing
+
+
+def half_plus(folder: Path, constant: float, ballast: int = 0) -> Path:
+    """Writes a SavedModel, y = x / 2 + constant.
+
+    Args:
+        folder: to write.
+        constant: by which answers tell models apart.
+        ballast: bytes of weights that nothing is made of.
+    """
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.half = tf.Variable(0.5)
+    module.ballast = tf.Variable(tf.random.stateless_uniform([ballast // 4], [1, int(constant)]))
+    module.serve = tf.function(lambda x: {"y": x * module.half + constant}, input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    tf.saved_model.save(module, str(folder), signatures=module.serve)
+    return folder
+
+
+def served_before(version: Path) -> None:
+    """Puts such a model in the place of a version, signed; runs take it for one of other signatures, and compare nothing with it."""
+    half_plus(version, 2.0)
+    (version / "assets.extra").mkdir(exist_ok=True)
+    lineage = {"recipe": "", "baseline": None, "signatures": 0}
+    record = {"model": version.parent.name, "version": int(version.name), "model_uri": "", "lineage": lineage}
+    with private_key() as key:
+        publication.write_record(version, record | {"files": publication.listing(version)}, key)
+
+
+@contextlib.contextmanager
+def private_key() -> Iterator[Path]:
+    """The key that versions are signed with, made if there is none."""
+    signing.require_key()
+    with signing.key_at_hand() as key:
+        if key is None:
+            raise FileNotFoundError(signing.private_key())
+        yield key
+
+
+def public_keys() -> list[Path]:
+    """The public one of it."""
+    signing.require_key()
+    return [signing.public_key(signing.private_key())]
