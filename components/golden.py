@@ -72,6 +72,8 @@ def read_records(folder_or_file: Path, limit: int = -1) -> list[bytes]:
     found: list[bytes] = []
     for path in files:
         try:
+            if path.suffix == ".gz" and not path.stat().st_size:  # which gzip takes for nothing, packed
+                raise EOFError("an empty file")
             with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
                 read = list(itertools.islice(records(file), None if limit < 0 else limit - len(found)))
             if limit < 0:

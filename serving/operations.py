@@ -62,6 +62,10 @@ def checked(folder: Path) -> saved_model_pb2.SavedModel:
 def check_operations(graph: meta_graph_pb2.MetaGraphDef) -> None:
     """Raises ForeignModel if a node, in the graph or in any of its functions, is of an operation that is not allowed there."""
     functions = {function.signature.name: function for function in graph.graph_def.library.function}
+    if len(functions) < len(graph.graph_def.library.function) or not ALLOWED.isdisjoint(functions):
+        raise ForeignModel(
+            "expected functions with names of their own, received two of one name, or one with an operation's: it is not loaded"
+        )
     saver = (graph.saver_def.save_tensor_name.partition(":")[0], graph.saver_def.restore_op_name)
     saving, restoring = (reached([node for node in graph.graph_def.node if node.name == name], functions) for name in saver)
     others = reached([node for node in graph.graph_def.node if node.name not in saver], functions)

@@ -128,6 +128,19 @@ def test_the_savers_functions_are_the_savers_alone(words):
         operations.load(words)
 
 
+@pytest.mark.parametrize("name", ["Mfcc", None])
+def test_functions_that_hide_behind_others_are_refused(words, name):
+    """TensorFlow looks for a function of an operation's name first; and of two of one name only one would be looked at."""
+    saved = edited(words)
+    library = saved.meta_graphs[0].graph_def.library
+    library.function.add().CopyFrom(library.function[0])
+    if name:
+        library.function[-1].signature.name = name
+    write(words, saved)
+    with pytest.raises(ForeignModel, match="functions with names of their own"):
+        operations.load(words)
+
+
 def test_several_graphs_are_refused(words):
     saved = edited(words)
     saved.meta_graphs.add().CopyFrom(saved.meta_graphs[0])

@@ -95,8 +95,11 @@ def check_records(file: str, compression: str | None, limit: int | None) -> None
 
 def plain_size(file: str) -> int:
     """Bytes of a file, unpacked if its name ends in .gz."""
+    size = int(tf.io.gfile.stat(file).length)
     if not file.endswith(".gz"):
-        return int(tf.io.gfile.stat(file).length)
+        return size
+    if not size:  # which gzip takes for nothing, packed
+        raise EOFError("an empty file")
     with tf.io.gfile.GFile(file, "rb") as packed, gzip.open(packed) as plain:
         return sum(len(piece) for piece in iter(lambda: plain.read(1 << 20), b""))
 
