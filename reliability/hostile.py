@@ -188,7 +188,7 @@ def requests(count: int, folder: Path) -> list[Row]:
     figures = ", ".join(f"{name} {middle['quiet'][name]:.1f} → {middle['attack'][name]:.1f} ms" for name in targets)
     bombs = {name: number for name, number in sent.items() if "bomb" in name}
     passed = sum(number for name, number in wrong.items() if "bomb" in name)
-    process_found = f"alive; {grown / 2**20:.0f} MiB more memory; {tracebacks} tracebacks in its log"
+    process_found = f"{'alive' if alive else 'gone'}; {grown / 2**20:.0f} MiB more memory; {tracebacks} tracebacks in its log"
     return [
         Row(
             "malformed requests",
