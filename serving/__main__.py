@@ -12,6 +12,7 @@ from pathlib import Path
 
 from serving.batching import Batching
 from serving.errors import ServingError
+from serving.request_log import SHARE, Logging
 from serving.server import GRPC_PORT, REST_PORT, ModelServer
 
 
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.poll_seconds,
         config=options.config,
         batching=batching,
+        request_log=Logging(options.log_requests, options.log_share) if options.log_requests else None,
         trusted=options.trust,
     )
     try:
@@ -68,7 +70,17 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--batch-timeout-micros", type=int, default=0, metavar="N", help="that a batch waits for more requests (default %(default)s)"
     )
+    result.add_argument("--log-requests", type=Path, metavar="DIR", help="log answered requests there, as TFRecords of PredictionLog")
+    result.add_argument("--log-share", type=share, default=SHARE, metavar="SHARE", help="of them, from 0 to 1 (default %(default)s)")
     return result
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1, for the parser."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, received {text}")
+    return number
 
 
 if __name__ == "__main__":

@@ -56,7 +56,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def Predict(self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext) -> predict_pb2.PredictResponse:
         """Calls a signature."""
         with _answering(self._store, context, "Predict", request.model_spec.name):
-            return _find(self._store, request).answer(request)
+            servable = _find(self._store, request)
+            response = servable.answer(request)
+            self._store.note(servable, lambda: request)
+            return response
 
     def GetModelMetadata(
         self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
@@ -73,12 +76,18 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> classification_pb2.ClassificationResponse:
         """Classes of tf.Examples."""
         with _answering(self._store, context, "Classify", request.model_spec.name):
-            return inference.classify(_find(self._store, request), request)
+            servable = _find(self._store, request)
+            response = inference.classify(servable, request)
+            self._store.note(servable, lambda: request)
+            return response
 
     def Regress(self, request: regression_pb2.RegressionRequest, context: grpc.ServicerContext) -> regression_pb2.RegressionResponse:
         """A number for each tf.Example."""
         with _answering(self._store, context, "Regress", request.model_spec.name):
-            return inference.regress(_find(self._store, request), request)
+            servable = _find(self._store, request)
+            response = inference.regress(servable, request)
+            self._store.note(servable, lambda: request)
+            return response
 
     def MultiInference(
         self, request: inference_pb2.MultiInferenceRequest, context: grpc.ServicerContext

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import Metric
@@ -36,6 +36,7 @@ class Metrics:
             registry=self._registry,
         )
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._logged: Counter[tuple[str, str]] = Counter()
         self._counting = threading.Lock()
         self._registry.register(self)
 
@@ -63,15 +64,26 @@ class Metrics:
             if status == "OK":
                 self._latency.labels(name, api, entrypoint).observe(1e6 * (time.perf_counter() - started))
 
+    def logged(self, model: str, status: str) -> None:
+        """Counts a request that was to be logged: status OK if it was."""
+        with self._counting:
+            self._logged[model, status] += 1
+
     def collect(self) -> Iterator[Metric]:
         """The counts (for the registry). A Counter of the library would have another name, with _total."""
-        found = Metric(":tensorflow:serving:request_count", "The total number of requests.", "unknown")
         with self._counting:
-            counts = dict(self._counts)
-        for (model, status), count in counts.items():
-            found.add_sample(found.name, {"model_name": model, "status": status}, count)
-        yield found
+            requests, logged = dict(self._counts), dict(self._logged)
+        yield _counts(":tensorflow:serving:request_count", "The total number of requests.", requests)
+        yield _counts(":tensorflow:serving:request_log_count", "The total number of requests that were to be logged.", logged)
 
     def exposition(self) -> str:
         """All of it in Prometheus's text format."""
         return generate_latest(self._registry).decode()
+
+
+def _counts(name: str, description: str, counts: Mapping[tuple[str, str], int]) -> Metric:
+    """Counts by model and status."""
+    found = Metric(name, description, "unknown")
+    for (model, status), count in counts.items():
+        found.add_sample(name, {"model_name": model, "status": status}, count)
+    return found

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from google.protobuf import json_format, message
-from tensorflow_serving.apis import get_model_metadata_pb2, input_pb2
+from tensorflow_serving.apis import classification_pb2, get_model_metadata_pb2, input_pb2, predict_pb2, regression_pb2
 
 from serving import inference
 from serving.errors import RequestError, invalid
@@ -21,6 +23,7 @@ from serving.json_tensors import array_from_json, is_base64, json_from_array, lo
 from serving.servable import DEFAULT_SIGNATURE, Servable
 from serving.store import ModelStore
 
+Answered = tuple[dict[str, Any], Callable[[], message.Message]]  # the answer, and what makes the same request as gRPC has it
 MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 VERB = re.compile(MODEL + r":(?P<verb>classify|regress|predict)")
 STATUS = re.compile(MODEL)
@@ -55,10 +58,12 @@ def post(store: ModelStore, path: str, body: bytes) -> str:
             request = loads(body)
         except (ValueError, RecursionError) as error:
             raise invalid(f"JSON Parse error: {error}") from None
-        return json.dumps(VERBS[found["verb"]](servable, request))
+        answer, asked = VERBS[found["verb"]](servable, request)
+        store.note(servable, asked)
+        return json.dumps(answer)
 
 
-def predict(servable: Servable, request: Any) -> dict[str, Any]:
+def predict(servable: Servable, request: Any) -> Answered:
     """Answers the body of a :predict.
 
     Args:
@@ -66,7 +71,7 @@ def predict(servable: Servable, request: Any) -> dict[str, Any]:
         request: {"signature_name": …, and "instances": rows or "inputs": columns}.
 
     Returns:
-        {"predictions": rows} or {"outputs": columns}; a single output goes without its name.
+        {"predictions": rows} or {"outputs": columns}, a single output without its name; and what makes the same request of gRPC.
 
     Raises:
         RequestError: the request is not of that form, or the model refuses it.
@@ -86,30 +91,35 @@ def predict(servable: Servable, request: Any) -> dict[str, Any]:
     columns = _columns_of_rows(request["instances"], dtypes) if rows else _named(request["inputs"], dtypes)
     inputs = {name: array_from_json(columns[name], dtype) for name, dtype in dtypes.items()}
     outputs = servable.predict(signature, inputs)
-    return {"predictions": _rows(outputs)} if rows else {"outputs": _unnamed(_values(outputs))}
+    answer = {"predictions": _rows(outputs)} if rows else {"outputs": _unnamed(_values(outputs))}
+    return answer, lambda: _predict_request(signature, inputs, specs)
 
 
-def classify(servable: Servable, request: Any) -> dict[str, Any]:
+def classify(servable: Servable, request: Any) -> Answered:
     """Answers the body of a :classify, {"signature_name": …, "context": features, "examples": [features, …]}.
 
     Returns:
-        {"results": for each example a list of pairs [class, score]}.
+        {"results": for each example a list of pairs [class, score]}; and what makes the same request of gRPC.
 
     Raises:
         RequestError: the request is not of that form, or the model refuses it.
     """
-    result = inference.classifications(servable, *_examples(request))
-    return {"results": [[[one.label, _decimal(one.score)] for one in each.classes] for each in result.classifications]}
+    signature, given = _examples(request)
+    result = inference.classifications(servable, signature, inference.serialized_examples(given))
+    answer = {"results": [[[one.label, _decimal(one.score)] for one in each.classes] for each in result.classifications]}
+    return answer, lambda: classification_pb2.ClassificationRequest(model_spec={"signature_name": signature}, input=given)
 
 
-def regress(servable: Servable, request: Any) -> dict[str, Any]:
+def regress(servable: Servable, request: Any) -> Answered:
     """Answers the body of a :regress, which is that of a :classify, with {"results": numbers}.
 
     Raises:
         RequestError: as `classify`.
     """
-    result = inference.regressions(servable, *_examples(request))
-    return {"results": [_decimal(each.value) for each in result.regressions]}
+    signature, given = _examples(request)
+    result = inference.regressions(servable, signature, inference.serialized_examples(given))
+    answer = {"results": [_decimal(each.value) for each in result.regressions]}
+    return answer, lambda: regression_pb2.RegressionRequest(model_spec={"signature_name": signature}, input=given)
 
 
 VERBS = {"predict": predict, "classify": classify, "regress": regress}
@@ -132,8 +142,16 @@ def _signature(request: dict[str, Any]) -> str:
     return signature or DEFAULT_SIGNATURE
 
 
-def _examples(request: Any) -> tuple[str, list[bytes]]:
-    """The signature and the serialized tf.Examples of a request."""
+def _predict_request(signature: str, inputs: Mapping[str, np.ndarray], specs: Mapping[str, tf.TensorSpec]) -> predict_pb2.PredictRequest:
+    """The same request as gRPC has it."""
+    request = predict_pb2.PredictRequest(model_spec={"signature_name": signature})
+    for name, array in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(array, specs[name].dtype))
+    return request
+
+
+def _examples(request: Any) -> tuple[str, input_pb2.Input]:
+    """The signature and the tf.Examples of a request."""
     if not isinstance(request, dict) or not isinstance(request.get("examples"), list):
         raise invalid("expected a JSON object with a list under 'examples', received another value")
     given = input_pb2.Input()
@@ -142,7 +160,7 @@ def _examples(request: Any) -> tuple[str, list[bytes]]:
         given.example_list_with_context.examples.extend(map(example_from_json, request["examples"]))
     else:
         given.example_list.examples.extend(map(example_from_json, request["examples"]))
-    return _signature(request), inference.serialized_examples(given)
+    return _signature(request), given
 
 
 def _decimal(value: float) -> float:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import grpc
 
     from serving.batching import Batching
+    from serving.request_log import Logging
     from serving.rest import RestServer
     from serving.store import ModelStore
 
@@ -56,6 +57,7 @@ class ModelServer:
         config: Path | None = None,
         batching: Batching | None = None,
         trusted: Sequence[Path] | None = None,
+        request_log: Logging | None = None,
     ) -> None:
         """
         Args:
@@ -70,6 +72,7 @@ class ModelServer:
             batching: how requests that come at the same time are put together; None for not at all.
             trusted: files of public keys: a version that none of them signed, or that was changed since, is not served. None to
                 serve whatever is there.
+            request_log: which answered requests are logged, and where; None for none.
         """
         self.host = host
         self.grpc_port = grpc_port
@@ -80,6 +83,7 @@ class ModelServer:
         self._max_request_bytes = max_request_bytes
         self._config = config
         self._batching = batching
+        self._request_log = request_log
         self._trusted = trusted
         self._stopped = threading.Event()
         self._store: ModelStore | None = None
@@ -89,7 +93,8 @@ class ModelServer:
         """Loads the models and listens; returns once both ports answer.
 
         Raises:
-            ServingError: there is no such folder, a model asked for has no version that loads, or a port is taken.
+            ServingError: there is no such folder, a model asked for has no version that loads, a port is taken, or requests can't be
+                logged.
         """
         from serving.store import ModelStore
 
@@ -98,7 +103,9 @@ class ModelServer:
             gc.collect()
             gc.freeze()
             undo.callback(gc.unfreeze)
-            self._store = ModelStore(self._base_dir, self._models, self._max_request_bytes, self._batching, self._trusted)
+            self._store = ModelStore(
+                self._base_dir, self._models, self._max_request_bytes, self._batching, self._trusted, self._request_log
+            )
             undo.callback(self._store.close)
             self._first_scan(self._store)
             grpc_server = self._grpc_server(self._store, undo.enter_context(self._workers("grpc")))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.batching import Batching
@@ -15,6 +16,7 @@ from serving.configuration import NAME, Settings, of_folder, settings_of
 from serving.errors import RequestError, ServingError, invalid
 from serving.metrics import Metrics
 from serving.model import Model, VersionState
+from serving.request_log import Logging, RequestLog
 from serving.servable import Servable
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ class ModelStore:
         max_bytes: int,
         batching: Batching | None = None,
         trusted: Sequence[Path] | None = None,
+        request_log: Logging | None = None,
     ) -> None:
         """
         Args:
@@ -42,9 +45,10 @@ class ModelStore:
             max_bytes: at most how large an input tensor may be.
             batching: how requests that come at the same time are put together; None for not at all.
             trusted: files of public keys, one of which a version must be signed by; None to serve whatever is there.
+            request_log: which answered requests are logged, and where; None for none.
 
         Raises:
-            ServingError: there is no such folder, or a name is not one of a model.
+            ServingError: there is no such folder, a name is not one of a model, or requests can't be logged.
         """
         for name in names or ():
             if not NAME.fullmatch(name):
@@ -52,6 +56,7 @@ class ModelStore:
         if not base.is_dir():
             raise ServingError(f"expected a folder with a folder per model, found none at {base}. Push a model first: darsena run MODEL.")
         self.metrics = Metrics()
+        self._log = RequestLog(request_log, self.metrics) if request_log else None
         self._base = base
         self._names = names
         self._configured: dict[str, Settings] | None = None
@@ -168,11 +173,18 @@ class ModelStore:
         for model in models:
             model.garbage = False
 
+    def note(self, servable: Servable, request: Callable[[], Message]) -> None:
+        """Has a request that a version answered logged, where requests are; the message is made only if it is wanted."""
+        if self._log is not None:
+            self._log.note(servable.model, servable.version, request)
+
     def close(self) -> None:
-        """Stops the watching thread."""
+        """Stops the watching thread, and the log of requests."""
         self._stop.set()
         if self._watcher is not None:
             self._watcher.join()
+        if self._log is not None:
+            self._log.close()
 
     @property
     def known(self) -> list[str]:

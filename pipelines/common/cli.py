@@ -33,6 +33,7 @@ COMMANDS = (
     "verify",
     "sign",
     "serve",
+    "monitor",
     "serving-config",
     "compile",
     "submit",

@@ -10,6 +10,7 @@ class ExitCode(enum.IntEnum):
     FAILED = 1
     USAGE = 2
     NOT_BLESSED = 3
+    MOVED = 3  # what `monitor` says of data, as `run` does of a model: all went well, and the answer is no
     DATA_REJECTED = 4
 
 

@@ -1,7 +1,9 @@
 """What ML Metadata knows of a run: the state and the outputs of its nodes; and the repair after a run that was killed."""
 
+import contextlib
 import dataclasses
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from pipelines.common.databases import Database, reached, refusal, server_connection, with_password
+from pipelines.common.errors import DarsenaError
 from pipelines.common.layout import metadata_path
 
+LOCK_SECONDS = 5  # a program that only looks is done by then
 STATES = {pb.Execution.COMPLETE: "complete", pb.Execution.CACHED: "cached", pb.Execution.FAILED: "failed", pb.Execution.RUNNING: "running"}
 
 
@@ -54,7 +58,7 @@ def prepared(root: Path, model: str, database: Database | None) -> pb.Connection
     """
     config = with_password(connection(root, model, database))
     if database is None:
-        metadata_path(root, model).parent.mkdir(parents=True, exist_ok=True)
+        check_file(metadata_path(root, model))
         return config
     with reached(database):
         try:
@@ -62,6 +66,24 @@ def prepared(root: Path, model: str, database: Database | None) -> pb.Connection
         except (RuntimeError, mlmd.errors.StatusError) as error:
             raise refusal(database, f"ML Metadata says: {error}") from error
     return config
+
+
+def check_file(path: Path) -> None:
+    """Begins a change of a file of ML Metadata, and takes it back: what keeps runs from writing is told at once, and in words.
+
+    ML Metadata itself would try for 40 s, and then speak of concurrent writes.
+
+    Raises:
+        DarsenaError: the file is locked, read-only or damaged.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)) as file:
+            file.execute("BEGIN IMMEDIATE")
+            file.execute("ROLLBACK")
+    except (OSError, sqlite3.Error) as error:
+        advice = "Have the program that keeps it close it" if "locked" in str(error) else "Mend its disk or its rights, or restore it"
+        raise DarsenaError(f"expected to write ML Metadata in {path}, could not: {error}. {advice}, then run again.") from error
 
 
 class MetadataStore:

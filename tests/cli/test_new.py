@@ -116,6 +116,10 @@ def test_the_schema_allows_the_data_and_knows_its_types(darsena, repository, tab
     assert list(features["town"].string_domain.value) == ["Bari", "Genova", 'La "Spezia"']
     assert features["town"].HasField("shape") and not features["remark"].HasField("string_domain")
     assert list(features["price"].not_in_environment) == ["SERVING"]
+    # A date is always another one later: how far it moves says nothing.
+    assert [name for name, feature in features.items() if feature.HasField("skew_comparator")] == ["area_m2", "town", "remark"]
+    assert features["town"].drift_comparator.infinity_norm.threshold == pytest.approx(0.1)
+    assert features["remark"].drift_comparator.jensen_shannon_divergence.threshold == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(
@@ -250,6 +254,7 @@ def test_folders_of_pictures_become_a_classifier(darsena, repository, pictures, 
     copied = sorted(str(path.relative_to(tmp_path / "root" / "data" / "my_views-sample")) for path in tmp_path.glob("root/data/*/*/*"))
     assert copied == sorted(str(path.relative_to(pictures)) for path in pictures.glob("*/*"))
     schema = (repository / "schemas" / "my_views" / "schema.pbtxt").read_text()
+    assert schema.count("_comparator") == 2
     assert "int_domain { min: 20 max: 80 }" in schema and "int_domain { min: 25 max: 102 }" in schema
     assert 'class_names=("day", "night")' in (repository / "pipelines" / "my_views.py").read_text()
     assert "SIDE = 32\nCLASSES = 2\n" in (repository / "trainer_modules" / "my_views.py").read_text()

@@ -20,6 +20,7 @@ from serving import client as client_module
 from serving.answers import SignatureInfo, TensorInfo
 from serving.batching import Batching
 from serving.errors import ServingError
+from serving.request_log import Logging
 from tests import tiny_model
 from tests.cli.conftest import MODEL
 from tests.signed import sign
@@ -33,8 +34,8 @@ def served(monkeypatch):
     class Server:
         grpc_port, rest_port = 40001, 40002
 
-        def __init__(self, *arguments, batching, trusted):
-            stand_in.made, stand_in.batching, stand_in.trusted = arguments, batching, trusted
+        def __init__(self, *arguments, batching, trusted, request_log):
+            stand_in.made, stand_in.batching, stand_in.trusted, stand_in.request_log = arguments, batching, trusted, request_log
 
         def start(self):
             if stand_in.fails:
@@ -59,7 +60,7 @@ def test_serve_announces_itself_and_a_signal_stops_it_with_0(darsena, served, ro
     ended = darsena("serve", "--root", root, "--grpc-port", "0", "--rest-port", "0")
     assert (ended.code, ended.err) == (0, "")
     assert served.events == ["start", "stop"]
-    assert (served.made, served.batching) == ((root / "serving", [MODEL], "127.0.0.1", 0, 0), None)
+    assert (served.made, served.batching, served.request_log) == ((root / "serving", [MODEL], "127.0.0.1", 0, 0), None, None)
     assert f"serving {MODEL} version 10" in ended.out
     assert "gRPC  127.0.0.1:40001" in ended.out
     assert f"curl http://127.0.0.1:40002/v1/models/{MODEL}/metadata" in ended.out
@@ -70,6 +71,13 @@ def test_serve_announces_itself_and_a_signal_stops_it_with_0(darsena, served, ro
 def test_serve_puts_requests_together_if_it_is_told(darsena, served, root):
     assert darsena("serve", "--root", root, "--batching").code == 0
     assert served.batching == Batching(max_batch_size=32, batch_timeout_micros=0)
+
+
+def test_serve_logs_requests_if_it_is_told(darsena, served, root, tmp_path):
+    assert darsena("serve", "--root", root, "--log-requests", tmp_path / "log", "--log-share", "0.5").code == 0
+    assert served.request_log == Logging(tmp_path / "log", 0.5)
+    ended = darsena("serve", "--root", root, "--log-requests", tmp_path / "log", "--binary", sys.executable)
+    assert ended.code == 2 and "expected no --log-requests with --binary" in ended.err
 
 
 def test_serve_trusts_this_user_and_who_is_named(darsena, served, root, tmp_path):

@@ -1,8 +1,13 @@
 """What a killed run left in ML Metadata, and its repair."""
 
+import contextlib
+import sqlite3
+
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from pipelines.common import metadata_store
+from pipelines.common.errors import DarsenaError
 from pipelines.common.metadata_store import MetadataStore, prepared
 
 
@@ -65,3 +70,27 @@ def test_repair_leaves_the_executions_of_other_pipelines_alone(store, tmp_path):
     assert store.repair(tmp_path) == [mine]
     states = {execution.id: execution.last_known_state for execution in store._open().get_executions()}
     assert states == {mine: pb.Execution.FAILED, other: pb.Execution.RUNNING}
+
+
+def test_a_file_that_another_program_keeps_is_told_at_once(tmp_path, store, monkeypatch):
+    monkeypatch.setattr(metadata_store, "LOCK_SECONDS", 0)
+    path = tmp_path / "metadata/m.sqlite"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(
+            DarsenaError, match=r"in .*m.sqlite, could not: database is locked. Have the program that keeps it close it, then"
+        ):
+            prepared(tmp_path, "m", None)
+        other.execute("ROLLBACK")
+    assert store.last_execution() == 0 and prepared(tmp_path, "m", None)
+
+
+def test_a_file_that_is_damaged_is_told_and_stays(tmp_path):
+    path = tmp_path / "metadata/m.sqlite"
+    path.parent.mkdir()
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(
+        DarsenaError, match=r"could not: file is not a database. Mend its disk or its rights, or restore it, then run again"
+    ):
+        prepared(tmp_path, "m", None)
+    assert path.read_bytes() == b"no database" * 1000

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from serving.client import RestClient
+from serving.request_log import Logging
 from serving.server import ModelServer
 from tests.e2e.conftest import states
 
@@ -89,6 +90,20 @@ def test_a_server_answers_with_what_evaluation_saw(checkout, first_run):
         probabilities = client.predict("mnist_mlp", {"image": images}, "raw")["probabilities"]
     accuracy = float((probabilities.argmax(axis=1) == labels).mean())
     assert accuracy == pytest.approx(first_run["gates"][0]["value"], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_what_clients_send_is_compared_with_what_was_learned_from(checkout, first_run, tmp_path):
+    images = np.array([features(example)[0] for example in split(first_run, "test")])
+    for name, sent in (("same", images), ("inverted", 255 - images)):
+        log = Logging(tmp_path / name, 1.0)
+        with ModelServer(checkout.root / "serving", ["mnist_mlp"], grpc_port=0, rest_port=0, request_log=log) as server:
+            RestClient(f"http://127.0.0.1:{server.rest_port}").predict("mnist_mlp", {"image": sent}, "raw")
+    for name, code in (("same", 0), ("inverted", 3)):
+        done = checkout.darsena("monitor", "mnist_mlp", "--requests", str(tmp_path / name), "--json")
+        assert done.returncode == code, done.stderr
+        (skew,) = json.loads(done.stdout)["skew"]
+        assert (skew["column"], skew["exceeded"]) == ("image/brightness", code == 3)
 
 
 def test_a_model_under_its_gate_is_not_pushed(checkout, first_run):

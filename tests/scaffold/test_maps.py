@@ -70,6 +70,7 @@ def test_the_files_say_what_the_data_is(tmp_path):
         "town": schema_pb2.BYTES,
     }
     assert list(features["town"].not_in_environment) == ["SERVING"]
+    assert [name for name, feature in features.items() if feature.HasField("drift_comparator")] == ["area_m2", "age", "height"]
     assert features["age"].presence.min_fraction == pytest.approx(1 - 2 / 6, abs=0.006)
     trainer = draft.files["trainer_modules/my_towns.py"]
     assert 'COLUMNS = {\n    "area_m2": "Area (m²)",\n    "age": "age",\n    "height": "height",\n}\n' in trainer

@@ -50,6 +50,13 @@ PORT = click.IntRange(0, 65535)
 )
 @trust_option
 @click.option("--batching", is_flag=True, help="Answer requests that come at the same time together.")
+@click.option(
+    "--log-requests",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Log a share of the answered requests there, for darsena monitor.",
+)
+@click.option("--log-share", type=click.FloatRange(0, 1), default=0.1, metavar="SHARE", show_default=True, help="From 0 to 1.")
 @debug_option
 def command(
     models: tuple[ModelConfig, ...],
@@ -60,6 +67,8 @@ def command(
     binary: Path | None,
     trust: tuple[Path, ...],
     batching: bool,
+    log_requests: Path | None,
+    log_share: float,
 ) -> None:
     """Serve the pushed models (all of them by default) over the TF Serving API, gRPC and REST.
 
@@ -69,11 +78,13 @@ def command(
     trusted = trusted_keys(trust)
     names = pushed(root, [model.name for model in models])
     if binary:
+        if log_requests:
+            raise UsageError("expected no --log-requests with --binary: tensorflow_model_server is told by its models.config what to log.")
         become(binary, root, names, host, grpc_port, rest_port, batching)
     if not is_loopback(host):
         click.echo(f"darsena: warning: {host} is no loopback address: whoever reaches this machine can use the server.", err=True)
     with stop_signal() as stop, quiet(None if is_debug() else NOWHERE) as (out, err), told(err):
-        server = started(root / "serving", names, host, grpc_port, rest_port, batching, trusted)
+        server = started(root / "serving", names, host, grpc_port, rest_port, batching, trusted, log_requests, log_share)
         try:
             click.echo(announcement(server.served(), host, server.grpc_port, server.rest_port), out)
             stop.wait()
@@ -119,7 +130,17 @@ def told(err: TextIO) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port: int, batching: bool, trusted: list[Path]) -> ModelServer:
+def started(
+    folder: Path,
+    names: list[str],
+    host: str,
+    grpc_port: int,
+    rest_port: int,
+    batching: bool,
+    trusted: list[Path],
+    log_requests: Path | None,
+    log_share: float,
+) -> ModelServer:
     """A server that answers.
 
     Raises:
@@ -127,9 +148,12 @@ def started(folder: Path, names: list[str], host: str, grpc_port: int, rest_port
     """
     from serving.batching import Batching
     from serving.errors import ServingError
+    from serving.request_log import Logging
     from serving.server import ModelServer
 
-    server = ModelServer(folder, names, host, grpc_port, rest_port, batching=Batching() if batching else None, trusted=trusted)
+    together = Batching() if batching else None
+    request_log = Logging(log_requests, log_share) if log_requests else None
+    server = ModelServer(folder, names, host, grpc_port, rest_port, batching=together, trusted=trusted, request_log=request_log)
     try:
         server.start()
     except ServingError as error:
