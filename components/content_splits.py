@@ -22,6 +22,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.errors import DataRejected
+from components.records import shard_name
 from components.splits import DIGEST_BYTES, SPLITS, TEST, TRAIN, VALIDATION
 
 log = logging.getLogger(__name__)
@@ -237,7 +238,7 @@ class WriteShard(beam.DoFn):
         chosen = np.searchsorted(bounds, positions, side="right")
         for number, split in enumerate(self.shares):
             rows = order[(chosen == number)[order] & ~dropped[order]]
-            with tf.io.TFRecordWriter(f"{self.uris[split]}/data_tfrecord-{shard.number:05d}-of-{shard.total:05d}") as writer:
+            with tf.io.TFRecordWriter(f"{self.uris[split]}/{shard_name(shard.number, shard.total, len(rows))}") as writer:
                 for record in block.serialize(rows):
                     writer.write(record)
             beam.metrics.Metrics.counter(METRICS, split).inc(len(rows))

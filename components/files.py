@@ -1,22 +1,25 @@
-"""Which files of a folder hold data."""
+"""Which files of a folder hold data, and how much they can hold."""
 
 from pathlib import Path, PurePath
 
+from components import checksums
 from components.errors import DataRejected
 
-NOTES = ("readme", "license", "licence")  # how the names of files begin that may lie beside the data
+NOTES = ("readme", "license", "licence", checksums.FILE.lower())  # how the names of files begin that may lie beside the data
+# Deflate, and with it gzip and zip, makes nothing smaller than this: a header that promises more is wrong.
+MOST_COMPRESSION = 1032
 
 
 def is_data(relative: PurePath) -> bool:
-    """Whether a path, relative to the folder of the data, holds data: it is not hidden, and no README or LICENSE."""
+    """Whether a path, relative to the folder of the data, holds data: it is not hidden, and no README, LICENSE or SHA256SUMS."""
     return not any(part.startswith(".") for part in relative.parts) and not relative.name.lower().startswith(NOTES)
 
 
 def list_files(folder: Path, pattern: str) -> list[Path]:
-    """The files of data that match a glob relative to the folder, sorted.
+    """The files of data that match a glob relative to the folder, sorted, and held to the SHA256SUMS of the folder if it has one.
 
     Raises:
-        DataRejected: there is none, or one of them is a link to outside of the folder.
+        DataRejected: there is none, one of them is a link to outside of the folder, or is not what its checksum is of.
     """
     files = sorted(path for path in folder.glob(pattern) if path.is_file() and is_data(path.relative_to(folder)))
     if not files:
@@ -25,6 +28,7 @@ def list_files(folder: Path, pattern: str) -> list[Path]:
     for path in files:
         if not path.resolve().is_relative_to(home):
             raise DataRejected(f"expected {path} to be a file inside {folder}, received a link to {path.resolve()}. Copy the file.")
+    checksums.check_sums(folder, files)
     return files
 
 

@@ -17,9 +17,9 @@ from unittest import mock
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from components.records import records
 from reliability.section import Row, Section
 from serving.metrics import Metrics
-from serving.records import records
 from serving.request_log import Logging, RequestLog
 
 TITLE = "The log of requests"

@@ -7,6 +7,10 @@ class ServingError(Exception):
     """An expected failure: the server cannot start, is not there, or refuses a request."""
 
 
+class ForeignModel(ServingError, ValueError):
+    """A SavedModel that could do more than calculate: it is not loaded."""
+
+
 class ServerUnavailable(ServingError):
     """The client found no server that answers, or one that cannot answer now, however often it asked."""
 

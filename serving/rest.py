@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import http
 import json
+import logging
 import threading
+import zlib
 from collections.abc import Awaitable, Callable
 from concurrent import futures
 from typing import Any
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
+from google.protobuf import message
 
 from serving import metrics, rest_api
 from serving.errors import RequestError, invalid
@@ -19,6 +22,10 @@ from serving.store import ModelStore
 IDLE_SECONDS = 60.0
 LINGER_SECONDS = 2.0  # for what is still sent of a body that is refused: an early end of the connection would hide the answer
 MAX_REQUESTS = 256  # under way at a time: each may hold a body in memory
+IDENTITY = "identity"
+PACKED = {"gzip": 31, "deflate": 15}  # the windows of zlib that tell its formats apart
+UNPACK_BYTES = 1 << 18  # at a time: a bomb in one piece would hold up all threads while Python copies it
+NOISY = ("aiohttp.server", "grpc._common")  # these log a traceback of each request that they cannot read
 
 
 class RestServer:
@@ -45,8 +52,15 @@ class RestServer:
         application = web.Application(client_max_size=max_body_bytes, middlewares=[_as_json])
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(
-            application, access_log=None, keepalive_timeout=IDLE_SECONDS, lingering_time=LINGER_SECONDS, shutdown_timeout=grace_seconds
+            application,
+            access_log=None,
+            auto_decompress=False,  # it would unpack a bomb in the thread of the connections, and go on after it is refused
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            shutdown_timeout=grace_seconds,
         )
+        for name in NOISY:
+            logging.getLogger(name).addFilter(_without_traceback)
 
     def start(self, host: str, port: int) -> None:
         """Listens.
@@ -94,18 +108,22 @@ class RestServer:
             raise RequestError("UNAVAILABLE", f"{MAX_REQUESTS} requests are under way: ask again later")
         self._under_way += 1
         try:
-            body = await _body(request)
-            text = await self._loop.run_in_executor(self._workers, rest_api.post, self._store, path, body)
+            body, encoding = await _body(request), request.headers.get("Content-Encoding", IDENTITY)
+            text = await self._loop.run_in_executor(self._workers, self._post, path, body, encoding, request.client_max_size)
         finally:
             self._under_way -= 1
         return _json(text)
+
+    def _post(self, path: str, body: bytes, encoding: str, most: int) -> str:
+        """What a worker does for a POST."""
+        return rest_api.post(self._store, path, unpacked(body, encoding.lower(), most))
 
 
 async def _body(request: web.Request) -> bytes:
     """The body of a request.
 
     Raises:
-        RequestError: it is cut short, not packed as it says, or its client stopped sending.
+        RequestError: it is cut short, or its client stopped sending or went away.
         HTTPRequestEntityTooLarge: it is too large.
     """
     length = request.content_length or 0
@@ -116,8 +134,49 @@ async def _body(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise RequestError("DEADLINE_EXCEEDED", f"expected the whole body within {IDLE_SECONDS:.0f} s") from None
-    except web.RequestPayloadError as error:
-        raise invalid(f"expected a body of the length and the encoding that its headers say, received another: {error}") from None
+    except (web.RequestPayloadError, ConnectionResetError) as error:
+        raise invalid(f"expected a body of the length that its headers say, received another: {error}") from None
+
+
+def unpacked(body: bytes, encoding: str, most: int) -> bytes:
+    """A body as it was before its client packed it.
+
+    Args:
+        body: as it came.
+        encoding: IDENTITY, or one of PACKED.
+        most: bytes that it may have.
+
+    Raises:
+        RequestError: it is not packed as it says.
+        HTTPRequestEntityTooLarge: it is too large; no more than `most` is unpacked to find out.
+    """
+    if encoding == IDENTITY:
+        return body
+    if encoding not in PACKED:
+        raise invalid(f"expected a Content-Encoding of {', '.join((IDENTITY, *PACKED))}, received {encoding[:40]}")
+    unpacker, pieces, size = zlib.decompressobj(PACKED[encoding]), list[bytes](), 0
+    try:
+        for start in range(0, len(body), UNPACK_BYTES):
+            left = body[start : start + UNPACK_BYTES]
+            while left and not unpacker.eof:
+                pieces.append(unpacker.decompress(left, UNPACK_BYTES))
+                left = unpacker.unconsumed_tail
+                size += len(pieces[-1])
+                if size > most:
+                    raise web.HTTPRequestEntityTooLarge(most, size)
+        pieces.append(unpacker.flush())
+    except zlib.error as error:
+        raise invalid(f"expected a body packed by {encoding}, as its headers say, received another: {error}") from None
+    if not unpacker.eof:
+        raise invalid(f"expected a body packed by {encoding}, received one that is cut short")
+    return b"".join(pieces)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Cuts what is logged of a client's mistake to a line, lest clients fill the disk; what is ours keeps its traceback."""
+    if record.exc_info and isinstance(record.exc_info[1], http_exceptions.HttpProcessingError | message.DecodeError):
+        record.msg, record.args, record.exc_info = "refused: %s", (" ".join(str(record.exc_info[1]).split())[:200],), None
+    return True
 
 
 @web.middleware

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from google.protobuf import message
-from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from serving import operations
 from serving.batching import Batcher, Batching, Call
 from serving.errors import RequestError, invalid
 from serving.tensors import array_from_proto, proto_from_array
@@ -49,7 +50,7 @@ class Servable:
     """
 
     def __init__(self, model: str, version: int, folder: Path, max_bytes: int, batching: Batching | None = None) -> None:
-        """Loads a SavedModel and sends it its own warm-up requests.
+        """Loads a SavedModel, unless it could do more than calculate, and sends it its own warm-up requests.
 
         Args:
             model: its name.
@@ -59,7 +60,7 @@ class Servable:
             batching: how requests that come at the same time are put together; None for not at all.
 
         Raises:
-            LOAD_ERRORS: it cannot be loaded.
+            LOAD_ERRORS: it cannot be loaded, or has an operation that is not allowed (see `operations`).
         """
         self.model = model
         self.version = version
@@ -175,10 +176,9 @@ def _signature_definitions(folder: Path) -> dict[str, meta_graph_pb2.SignatureDe
     """The SignatureDefs of the graph for serving, as they are in saved_model.pb.
 
     Raises:
-        ValueError: the file has no graph tagged for serving.
+        ValueError: the file has no graph tagged for serving, or does what `operations.checked` refuses.
     """
-    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    for graph in saved.meta_graphs:
+    for graph in operations.checked(folder).meta_graphs:
         if tf.saved_model.SERVING in graph.meta_info_def.tags:
             return dict(graph.signature_def)
     raise ValueError(f"expected a graph with the tag {tf.saved_model.SERVING!r} in {folder / 'saved_model.pb'}, found none")

@@ -16,6 +16,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components.golden import compare
 from components.tflite_exporter.converters import CONVERTERS, SERVED, TRANSFORMED, convertible
 from components.tflite_exporter.interpreter import answer
+from serving import operations
 from tests.transform_fixture import analyse
 from trainer_modules.common import precision, serving_transform, signatures, training
 from trainer_modules.common.input_data import Rows
@@ -102,6 +103,7 @@ def check_saved(
     expected = {name: np.asarray(value) for name, value in signatures.answers(model, prepared.rows.features).items()}
     serving = serving_transform.ServingTransform(prepared.transform, serving_transform.serving_feature_spec(prepared.schema))
     signatures.export(model, serving, folder / "model", class_names, endpoints)
+    operations.checked(folder / "model")
     inputs = check_signatures(folder / "model", examples, expected)
     check_exports(folder / "model", folder / "exports", inputs, expected, formats)
 

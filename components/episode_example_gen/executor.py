@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import hashlib
-import zipfile
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from tfx.dsl.components.base import base_beam_executor
 from components.content_splits import Settings, raw_files, write_examples
 from components.errors import DataRejected
 from components.files import list_files
+from components.npz import DAMAGE, array_names, array_type, damaged
 from components.splits import DIGEST_BYTES, TRAIN
 
 SUFFIX = ".npz"
+LARGEST_FILE = 2 << 30  # bytes of its arrays, since they are held in memory
 # What a file has, each with the numbers of dimensions and the kinds of NumPy's types that it may have.
 ARRAYS: Mapping[str, tuple[tuple[int, ...], str]] = {
     "observation": ((2, 3, 4), "fu"),
@@ -109,13 +111,15 @@ def read_episodes(source: EpisodeSource) -> EpisodeBlock:
     Raises:
         DataRejected: it is not what it should be.
     """
+    types = [array_type(source.path, name) for name in sorted(array_names(source.path))]
+    size = sum(math.prod((dtype.itemsize, *shape)) for dtype, shape in types)
+    if size > LARGEST_FILE:
+        raise DataRejected(f"expected at most {LARGEST_FILE} bytes of arrays in {source.path}, received {size}. Record fewer at once.")
     try:
         with np.load(source.path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise DataRejected(
-            f"expected {source.path} to be arrays without pickled objects, as numpy.savez writes them, received: {error}."
-        ) from error
+    except DAMAGE as error:
+        raise damaged(source.path, error) from error
     lacking = [name for name in ARRAYS if name not in arrays]
     if lacking:
         raise DataRejected(

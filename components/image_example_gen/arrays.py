@@ -9,8 +9,6 @@ from components.errors import DataRejected
 
 # At most so many bytes of pixels are taken from one file, since they are held in memory. Folders of pictures have no limit.
 MOST_BYTES = 2 << 30
-# Deflate, and with it gzip and zip, makes nothing smaller than this: a header that promises more is wrong.
-MOST_COMPRESSION = 1032
 
 
 class Arrays(NamedTuple):

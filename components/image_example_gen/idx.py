@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from components.errors import DataRejected
-from components.files import describe
-from components.image_example_gen.arrays import MOST_COMPRESSION, Arrays, check_arrays, check_size
+from components.files import MOST_COMPRESSION, describe
+from components.image_example_gen.arrays import Arrays, check_arrays, check_size
 from components.splits import TEST, TRAIN
 
 NAME = re.compile(r"(?P<split>train|t10k|test)-(?P<kind>images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?")

@@ -1,8 +1,6 @@
 """NPZ files of images and labels, under the names that Keras publishes (x_train, y_train, x_test, y_test) or x, y or images, labels."""
 
 import dataclasses
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,19 +8,12 @@ import numpy as np
 
 from components.errors import DataRejected
 from components.files import describe
-from components.image_example_gen.arrays import (
-    MOST_COMPRESSION,
-    Arrays,
-    check_arrays,
-    check_image_type,
-    check_label_type,
-)
+from components.image_example_gen.arrays import Arrays, check_arrays, check_image_type, check_label_type
+from components.npz import DAMAGE, array_names, array_type, damaged
 from components.splits import TEST, TRAIN
 
 KEYS = (("x_train", "y_train"), ("x", "y"), ("images", "labels"))
 TEST_KEYS = ("x_test", "y_test")
-# What zipfile and NumPy raise for files that are damaged, encrypted (RuntimeError), or compressed in a way they don't know.
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError)
 
 
 def is_npz(path: Path) -> bool:
@@ -60,11 +51,7 @@ def find_npz(folder: Path, files: list[Path], _class_names: Sequence[str]) -> li
     if len(files) != 1:
         raise DataRejected(f"expected one .npz file in {folder}, received {describe(files)}. Point to one of them.")
     path = files[0]
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = {name.removesuffix(".npy") for name in archive.namelist()}
-    except DAMAGE as error:
-        raise damaged(path, error) from error
+    names = array_names(path)
     sources = [NpzSource(TRAIN, path, *keys) for keys in KEYS if names.issuperset(keys)]
     half_a_test = len(names.intersection(TEST_KEYS)) == 1
     if len(sources) != 1 or half_a_test:
@@ -75,36 +62,3 @@ def find_npz(folder: Path, files: list[Path], _class_names: Sequence[str]) -> li
     if names.issuperset(TEST_KEYS):
         sources.append(NpzSource(TEST, path, *TEST_KEYS))
     return sources
-
-
-def array_type(path: Path, key: str) -> tuple[np.dtype, tuple[int, ...]]:
-    """Type and shape of an array, from its header alone.
-
-    Raises:
-        DataRejected: it holds Python objects, is not readable, or its size differs from what its header says.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            member = archive.getinfo(f"{key}.npy")
-            with archive.open(member) as file:
-                version = np.lib.format.read_magic(file)
-                read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read_header(file)
-                header = file.tell()
-    except DAMAGE as error:
-        raise damaged(path, error) from error
-    if dtype.hasobject:
-        raise DataRejected(
-            f"expected numbers in {key} of {path}, received pickled Python objects, which could run code. Save it as an array of integers."
-        )
-    size = dtype.itemsize
-    for length in shape:
-        size *= length
-    if header + size != member.file_size or member.file_size > MOST_COMPRESSION * (member.compress_size + 1):
-        raise DataRejected(f"expected {size} bytes in {key} of {path}, received {member.file_size - header}. It is damaged: save it again.")
-    return dtype, shape
-
-
-def damaged(path: Path, error: Exception) -> DataRejected:
-    """The message about a file that is no NPZ file, or not all of one."""
-    return DataRejected(f"expected {path} to be an NPZ file as numpy.savez writes it, could not read it ({error}). Save it again.")

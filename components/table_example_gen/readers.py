@@ -16,16 +16,17 @@ from components.names import feature_name
 from components.splits import TEST, TRAIN
 from components.table_example_gen.layout import Layout
 
-COMPRESSION: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress}
+OPENERS: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open}
 TAB_SEPARATED = (".tsv", ".txt", "")
 LONGEST_CELL = 1 << 24  # characters
+LARGEST_FILE = 2 << 30  # bytes of its text, since it is held in memory: a few of them packed can be many
 
 Row = tuple[str, Mapping[str, Any]]  # where it is from, and its cells by column
 
 
 def stem_and_suffix(path: Path) -> tuple[str, str]:
     """Name and kind of a file, without what says that it is compressed: ("reviews", ".csv") of reviews.csv.gz."""
-    plain = Path(path.name.removesuffix(path.suffix)) if path.suffix in COMPRESSION else Path(path.name)
+    plain = Path(path.name.removesuffix(path.suffix)) if path.suffix in OPENERS else Path(path.name)
     return plain.stem, plain.suffix.lower()
 
 
@@ -61,13 +62,15 @@ def read_text(path: Path) -> str:
     """The text of a file, decompressed, without a byte order mark.
 
     Raises:
-        DataRejected: it is damaged, or not UTF-8.
+        DataRejected: it is damaged, too large, or not UTF-8.
     """
-    content = path.read_bytes()
     try:
-        content = COMPRESSION.get(path.suffix, bytes)(content)
+        with OPENERS[path.suffix](path) if path.suffix in OPENERS else path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise DataRejected(f"expected {path} to be a complete compressed file, received: {error}. Get it again.") from error
+        raise DataRejected(f"expected {path} to be a complete file, received: {error}. Get it again.") from error
+    if len(content) > LARGEST_FILE:
+        raise DataRejected(f"expected at most {LARGEST_FILE} bytes of text in {path}, received more. Split the file.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -141,7 +144,7 @@ def json_rows(text: str, layout: Layout, path: Path) -> Iterator[Row]:
             continue
         try:
             found = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataRejected(f"expected a JSON object in line {number} of {path}, received: {error}. Mend the line.") from error
         if not isinstance(found, dict):
             raise DataRejected(f"expected a JSON object in line {number} of {path}, received {type(found).__name__}. Mend the line.")

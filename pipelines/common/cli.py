@@ -17,6 +17,7 @@ from components.errors import DataRejected
 from pipelines.common.commands.options import debug_option
 from pipelines.common.errors import INTERRUPTED, DarsenaError, ExitCode, UsageError
 from pipelines.common.hyperparameters import suggestion
+from serving.errors import ServingError
 
 COMMANDS = (
     "list",
@@ -100,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.exceptions.Abort:
         complain("interrupted.")
         return INTERRUPTED
-    except (DarsenaError, DataRejected, click.ClickException) as error:
+    except (DarsenaError, DataRejected, ServingError, click.ClickException) as error:
         if debug:
             traceback.print_exc()
         complain(message(error))

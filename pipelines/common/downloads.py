@@ -8,7 +8,6 @@ import hashlib
 import json
 import lzma
 import os
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import DataRejected
+from pipelines.common.archives import extract, is_archive
 from pipelines.common.datasets.definition import DataSet, Download, Release
 from pipelines.common.errors import DarsenaError, UsageError
 
@@ -29,7 +29,6 @@ CHUNK = 1 << 18
 TIMEOUT_SECONDS = 30
 # A mirror may compress otherwise than the publisher, but a server that goes on and on is not one.
 MOST_TIMES_SIZE = 3
-ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz")
 OPENERS: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open}
 
 
@@ -202,18 +201,6 @@ def fetch(download: Download, folder: Path, progress: Progress, verified: Verifi
     verified.remember(target, download.sha256)
 
 
-def extract(archive: Path, member: str, target: Path) -> None:
-    """Writes one member of a .zip or .tar archive (compressed or not) to a file; nothing if the archive lacks it or is none."""
-    with contextlib.suppress(tarfile.TarError, zipfile.BadZipFile, KeyError, EOFError, zlib.error), target.open("wb") as file:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as opened, opened.open(member) as source:
-                shutil.copyfileobj(source, file)
-        else:
-            with tarfile.open(archive) as opened_tar:
-                if content := opened_tar.extractfile(member):
-                    shutil.copyfileobj(content, file)
-
-
 def stream(download: Download, progress: Progress, by_hand: str) -> Iterator[bytes]:
     """The content of a download, piece by piece.
 
@@ -276,11 +263,6 @@ def content_sha256(path: Path) -> str:
     opener = None if is_archive(path.name) else OPENERS.get(path.suffix)
     with opener(path) if opener else path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def is_archive(name: str) -> bool:
-    """Whether a file of that name holds other files."""
-    return name.endswith(ARCHIVES)
 
 
 def mark(file: Path, sha256: str) -> list:

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import json
 import math
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from components.errors import DataRejected
 from components.names import feature_name
+from components.npz import DAMAGE
 from components.table_example_gen.layout import NO_NUMBER
 from pipelines.common.errors import UsageError
 
@@ -80,7 +80,7 @@ def read_inputs(path: Path, inputs: list[Input], delimiter: str = ",") -> dict[s
             raise UsageError(f"expected a file of {', '.join((*IMAGES, *ARRAYS, *ROWS))}, received {path}.")
     except DataRejected:
         raise
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise DataRejected(f"expected to read {path}, received: {error}.") from error
     if lacking := [each for each in inputs if each.name not in found]:
         received = f"{', '.join(sorted(found))} only" if found else "none of them"
@@ -135,9 +135,9 @@ def read_arrays(path: Path, inputs: list[Input]) -> dict[str, np.ndarray]:
             return {alone or path.name: found}
         with found:
             return dict(found)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (*DAMAGE, MemoryError) as error:  # a header may promise any size
         raise DataRejected(
-            f"expected arrays of numbers in {path}, received pickled objects or a broken file. Save it with numpy.save."
+            f"expected arrays of numbers in {path}, received pickled objects or a broken file ({error}). Save it with numpy.save."
         ) from error
 
 

@@ -21,6 +21,7 @@ import ml_metadata as mlmd
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.golden import read_records
 from pipelines.common import databases, fingerprint, recipe, runners, verdicts
 from pipelines.common.config import ModelConfig, RunConfig
 from pipelines.common.errors import DarsenaError, ExitCode
@@ -123,6 +124,8 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
                 (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)))
         outcomes = outcomes_of(store, run, ir, observer)
         record["nodes"] = node_records(ir, observer, outcomes)
+        if observer.error:
+            observer.error = (observer.error[0], damage(record["nodes"]) or observer.error[1])
         record |= verdict(model, run, outcomes, observer)
         finished = datetime.datetime.now(datetime.UTC)
         record |= {"finished": finished.isoformat(), "seconds": round((finished - started).total_seconds(), 2)}
@@ -133,6 +136,16 @@ def execute(model: ModelConfig, run: RunConfig, show: Callable[[Graph], contextl
         except Exception:  # noqa: BLE001 (the model is pushed or not, whatever is wrong with the report)
             (folder / "report.html").write_text(f"<!DOCTYPE html><title>No report</title><pre>{html.escape(traceback.format_exc())}</pre>")
     return record
+
+
+def damage(nodes: list[dict[str, Any]]) -> OSError | None:
+    """What is wrong with a shard of the nodes' examples, if one is damaged: TFX's and Beam's own readers don't tell which file it is."""
+    for split in sorted(path for node in nodes for folder in node["outputs"].get("examples", ()) for path in Path(folder).glob("Split-*")):
+        try:
+            read_records(split)
+        except OSError as error:
+            return error
+    return None
 
 
 def outcomes_of(store: MetadataStore, run: RunConfig, ir: pipeline_pb2.Pipeline, observer: RunObserver) -> dict[str, NodeOutcome]:

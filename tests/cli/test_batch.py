@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import hashlib
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 from components.errors import DataRejected
 from pipelines.common.batches import answering, reading, running
 from pipelines.common.engines.options import Engine, beam_args
+from tests.serving import foreign
 from tests.signed import sign
 
 MODEL = "house_prices"
@@ -211,6 +213,25 @@ def test_files_that_cannot_be_answered(darsena, served, tmp_path, content, name,
     ended = darsena("batch", MODEL, tmp_path / name, tmp_path / "out.csv", "--root", served)
     assert ended.code == code and said in ended.err and ended.err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_rows_that_are_not_what_their_checksum_is_of_are_refused(darsena, served, tmp_path):
+    rows = write_rows(tmp_path / "rows.csv")
+    (tmp_path / "SHA256SUMS").write_text(f"{hashlib.sha256(rows.read_bytes()).hexdigest()}  rows.csv\n")
+    assert darsena("batch", MODEL, rows, tmp_path / "good.csv", "--root", served).code == 0
+    rows.write_text(rows.read_text().replace("0.1", "9.1"))
+    ended = darsena("batch", MODEL, rows, tmp_path / "out.csv", "--root", served)
+    assert ended.code == 4 and f"expected {rows} to have the sha256" in ended.err
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_version_that_could_do_more_than_calculate_does_not_answer(darsena, tmp_path):
+    rows, marker = write_rows(tmp_path / "rows.csv"), tmp_path / "marker"
+    sign(foreign.export(foreign.WritesOnLoading(str(marker)), tmp_path / "root/serving" / MODEL / "1"))
+    marker.unlink(missing_ok=True)
+    ended = darsena("batch", MODEL, rows, tmp_path / "out.csv", "--root", tmp_path / "root")
+    assert ended.code == 1 and ended.err.startswith("darsena: expected operations that only calculate, received WriteFile")
+    assert ended.err.count("\n") == 1 and not marker.exists()
 
 
 def test_mistakes_are_one_line_and_leave_what_is_there(darsena, served, tmp_path):

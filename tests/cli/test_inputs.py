@@ -13,6 +13,7 @@ from pipelines.common.inputs import Input, read_inputs
 GREY = [Input("image", "uint8", (2, 3))]
 COLOUR = [Input("image", "uint8", (2, 3, 3))]
 ROW = [Input("rooms", "int64", ()), Input("income", "float32", ()), Input("place", "object", ())]
+HUGE = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (1152921504606846976,)}".ljust(117) + b"\n"
 PIXELS = np.array([[0, 50, 100], [150, 200, 255]], np.uint8)
 
 
@@ -147,7 +148,9 @@ def test_rows_of_csv(file):
         ("a.npy", PIXELS.astype(np.int16) + 1, GREY, "received int16 values from 1 to 256"),
         ("a.npy", PIXELS[:, :2], GREY, r"received the shape \[2, 2\]"),
         ("a.npy", np.array(3, np.uint8), GREY, r"received the shape \[\]"),
+        ("a.npy", HUGE, GREY, "received pickled objects or a broken file"),
         ("a.json", "[1, 2", GREY, "expected to read"),
+        ("a.json", "[" * 100_000, GREY, "expected to read .* recursion"),
         ("a.json", "[]", GREY, "expected a list of at least one row"),
         ("a.json", "[[[1, 2], [3]]]", GREY, "received values that are not"),
         ("a.json", '[{"rooms": 1}, {"income": 2}]', ROW, "row 2 differs"),

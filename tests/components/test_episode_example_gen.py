@@ -1,5 +1,7 @@
 """EpisodeExampleGen from recorded episodes to tf.Examples: what a step becomes, what is refused, whole episodes, and spans."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -86,13 +88,24 @@ def test_parts_have_whole_episodes(tmp_path):
         ({"episode": np.array([0, 0, 1, 1, 0])}, "the steps of an episode to follow one another"),
         ({"next_observation": np.zeros((5, 2), np.float32)}, "observation and next_observation of .* to be alike"),
         ({"action": np.zeros((4, 1), np.float32)}, r"expected action .* received float32 of shape \[4, 1\] for 5 rewards"),
-        ({"observation": np.array([{}] * 5, object)}, "arrays without pickled objects"),
+        ({"observation": np.array([{}] * 5, object)}, "expected numbers in observation of .*, received pickled Python objects"),
     ],
 )
 def test_what_is_refused(tmp_path, change, said):
     steps = episodes([2, 3]) | change
     with pytest.raises(DataRejected, match=said):
         block(tmp_path, {name: values for name, values in steps.items() if values is not None})
+
+
+def test_arrays_that_promise_more_than_the_file_holds_are_refused(tmp_path):
+    """Before memory is taken for them."""
+    np.savez(tmp_path / "a.npz", **episodes([2, 3]))
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (1 << 40,)})
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("more.npy", header.getvalue())
+    with pytest.raises(DataRejected, match="expected 4398046511104 bytes in more of"):
+        executor.read_episodes(executor.EpisodeSource(tmp_path / "a.npz"))
 
 
 def run(folder: Path, pattern: str, out: Path) -> tuple[dict[str, list[dict]], int]:

@@ -14,6 +14,7 @@ from tfx.types import standard_artifacts
 from components.content_splits import DROPPED
 from components.errors import DataRejected
 from components.splits import SPLITS
+from components.table_example_gen import readers
 from components.table_example_gen.component import TableExampleGen
 from components.table_example_gen.executor import Executor, find_tables, read_table
 from components.table_example_gen.layout import Layout
@@ -102,7 +103,8 @@ def test_classes_by_number_where_no_name_is_one(tmp_path):
         ("a.csv", b"text,rooms,age,label\nx,1,99999999999999999999,ham\n", "expected age to be an integer of 64 bits"),
         ("a.csv", b"text,rooms,age,label\nx,1,2,eggs\n", "expected label to be one of ham, spam"),
         ("a.csv", b"text,rooms,age,label\ncaf\xe9,1,2,ham\n", r"byte 0xe9 in line 2 \(byte 24 of the file\)"),
-        ("a.csv.gz", b"not gzip", "to be a complete compressed file"),
+        ("a.jsonl", b"[" * 100_000, "expected a JSON object in line 1 of .* recursion"),
+        ("a.csv.gz", b"not gzip", "to be a complete file"),
         ("a.jsonl", b'{"text": "x"}\n[1]\n', "expected a JSON object in line 2 of .*, received list"),
         ("a.jsonl", b"{\n", "expected a JSON object in line 1"),
         ("a.jsonl", b'{"text": 5, "label": 1}\n', "expected text to be text"),
@@ -114,6 +116,12 @@ def test_files_that_are_not_what_they_should_be(tmp_path, name, content, words):
     with pytest.raises(DataRejected, match=words) as caught:
         rows(tmp_path, name, content, layout())
     assert "\n" not in str(caught.value)
+
+
+def test_a_few_bytes_that_unpack_to_many_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "LARGEST_FILE", 1000)
+    with pytest.raises(DataRejected, match=r"expected at most 1000 bytes of text in .*a\.csv\.gz, received more"):
+        rows(tmp_path, "a.csv.gz", gzip.compress(b"text,rooms,age,label\n" + b"0" * 10**6), layout())
 
 
 def test_a_long_text_is_cut_into_rows_of_so_many_words(tmp_path):

@@ -45,6 +45,20 @@ def test_an_environment_that_raises_in_mid_episode(tmp_path):
     assert code == 1 and "the pole has snapped" in said and "Snapped-v0" in said
 
 
+def test_a_shard_of_examples_that_was_damaged_between_two_components(tmp_path):
+    """A run that trains again on cached examples, one byte of which is another one, tells the file and pushes nothing."""
+    command = [sys.executable, "-m", "pipelines", "run", "mnist_softmax", "--root", str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, check=False, timeout=300).returncode == 0
+    (shard,) = (tmp_path / "artifacts/mnist_softmax/ImageExampleGen").rglob("Split-train/data_tfrecord-*")
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    done = subprocess.run([*command, "--epochs", "3"], env={**os.environ, "COLUMNS": "500"}, capture_output=True, text=True, check=False)
+    said = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1 and f"expected whole records in {shard}" in said and "damaged or cut short" in said
+    assert [path.name for path in (tmp_path / "serving/mnist_softmax").iterdir()] == ["1"]
+
+
 def test_a_loss_that_is_no_number(tmp_path):
     code, said = run(tmp_path, "word2vec", "--set", "learning_rate=1e38")
     assert code == 1 and "expected finite numbers in epoch 1 of the training, received loss = nan. Lower learning_rate" in said

@@ -102,7 +102,7 @@ def test_vocabularies_are_identical_and_features_equal(records):
     folders = {engine: output(record, "Transform", "transform_graph") for engine, record in records.items()}
     direct, flink = (files(folders[engine] / "transform_fn" / "assets") for engine in ("direct", "flink"))
     assert direct and direct == flink
-    path = output(records["direct"], "TableExampleGen", "examples") / "Split-test" / "data_tfrecord-00000-of-00001"
+    (path,) = (output(records["direct"], "TableExampleGen", "examples") / "Split-test").glob("data_tfrecord-00000-of-00001-*")
     test = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
     features = {}
     for engine, folder in folders.items():

@@ -18,10 +18,11 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from components.records import records
 from serving.client import GrpcClient, RestClient
 from serving.errors import ServingError
 from serving.metrics import Metrics
-from serving.records import framed, records
+from serving.records import framed
 from serving.request_log import Logging, RequestLog
 from serving.server import ModelServer
 from tests import tiny_model

@@ -4,12 +4,16 @@ import base64
 import gzip
 import json
 import math
+import random
 import socket
+import zlib
 
 import numpy as np
 import pytest
+from aiohttp import web
 
 from serving import rest
+from serving.errors import RequestError
 from tests import tiny_model
 from tests.serving.conftest import MAX_BYTES
 from tests.serving.exported import NAME, SENSOR, SIGNAL
@@ -222,6 +226,9 @@ def sized(body: bytes) -> bytes:
         (PACKED + sized(b"not packed"), 400),
         (PACKED + sized(gzip.compress(b" " * 100 * MAX_BYTES)), 413),
         (CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(ONE), ONE), 200),
+        (PACKED + sized(gzip.compress(ONE)[:-4]), 400),
+        (HEAD + b"Content-Encoding: br\r\n" + sized(ONE), 400),
+        (HEAD + b"Content-Encoding: deflate\r\n" + sized(zlib.compress(ONE)), 200),
         (PACKED + sized(gzip.compress(ONE)), 200),
     ],
     ids=lambda value: repr(value)[-60:],
@@ -231,6 +238,22 @@ def test_what_comes_over_a_connection(server, ask, sent, status):
     assert said.split()[1] == str(status).encode()
     assert status != 200 or json.loads(said.rpartition(b"\r\n\r\n")[2]) == {"predictions": [3.5]}
     assert ask("POST", TINY, {"instances": [1]}) == (200, {"predictions": [3.5]})
+
+
+@pytest.mark.parametrize("size", [0, 1, rest.UNPACK_BYTES, 3 * rest.UNPACK_BYTES + 7])
+def test_bodies_are_unpacked_whole_in_pieces(size):
+    for body in (bytes(size), random.Random(1).randbytes(size)):
+        assert rest.unpacked(gzip.compress(body), "gzip", size) == body
+        assert rest.unpacked(gzip.compress(body) + b"what follows it", "gzip", size) == body
+        with pytest.raises(web.HTTPRequestEntityTooLarge if size else RequestError):  # of an empty one, too little
+            rest.unpacked(gzip.compress(body) if size else b"", "gzip", size - 1)
+
+
+def test_a_client_that_cannot_be_read_is_a_line_in_the_log(server, caplog):
+    exchange(server, b"GET\r\n\r\n")
+    exchange(server, b"GET / HTTP/1.1\r\nA: " + b"x" * 9000 + b"\r\n\r\n")
+    assert [record.levelname for record in caplog.records if record.name == "aiohttp.server"].count("ERROR") >= 1
+    assert "Traceback" not in caplog.text and max(map(len, caplog.text.splitlines())) < 400
 
 
 def test_a_client_that_goes_in_mid_body_harms_no_other(server, ask):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ import numpy as np
 
 IMAGENET_CLASSES = 1000
 LEAST_SIZE = 32
+# HDF5 compresses with deflate, which makes nothing smaller than this.
+MOST_COMPRESSION = 1032
+LAYER = re.compile(r'"class_name": *"(\w+)"')  # of Keras's description of a model
 
 
 def centred(pixels: keras.KerasTensor) -> keras.KerasTensor:
@@ -129,7 +133,7 @@ def backbone_of(model: keras.Model) -> keras.Model:
 def load_weights(network: keras.Model, file: Path, sha256: str) -> None:
     """Gives a network the weights of a file; what else the file has, as a classifier, is left.
 
-    Only arrays are read from the file, no code.
+    Only arrays are read from the file, no code; a file with a layer of code (Lambda), or that leads to other files, is refused.
 
     Args:
         network: of `build_backbone` or `build_classifier`.
@@ -153,12 +157,39 @@ def load_weights(network: keras.Model, file: Path, sha256: str) -> None:
     try:
         # Keras warns of what the next lines find.
         with warnings.catch_warnings(action="ignore"):
+            check_content(file)
             network.load_weights(file) if file.name.endswith(".weights.h5") else load_published(network, file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise ValueError(f"expected {what}, could not load them: {first_line(error)}. {advice}") from error
     lacking = [layer.name for layer in network.layers if any(not np.isfinite(weight).all() for weight in layer.get_weights())]
     if lacking:
         raise ValueError(f"expected {what}, it lacks those of {len(lacking)} layers, the first of them {lacking[0]}. {advice}")
+
+
+def check_content(file: Path) -> None:
+    """Holds an HDF5 file to arrays of its own, before any is read.
+
+    Raises:
+        OSError: it is no such file.
+        ValueError: it has a link, an array that lies in another file, or one larger than the file can hold; or the description of a
+            model with a Lambda layer, which is code.
+    """
+    with h5py.File(file) as opened:
+        if "Lambda" in LAYER.findall(str(opened.attrs.get("model_config", ""))):
+            raise ValueError("it describes a model with a Lambda layer, which is code. Save the weights alone")
+
+        def problem(name: str, link: h5py.HardLink | h5py.SoftLink | h5py.ExternalLink) -> str | None:
+            if not isinstance(link, h5py.HardLink):
+                return f"{name} is a link to {link.path}"
+            found = opened[name]
+            if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
+                return f"{name} lies in another file"
+            if isinstance(found, h5py.Dataset) and found.nbytes > MOST_COMPRESSION * file.stat().st_size:
+                return f"{name} is of {found.nbytes} bytes, more than the file can hold"
+            return None
+
+        if said := opened.visititems_links(problem):  # ends with the first; h5py lets no exception through
+            raise ValueError(f"{said}. Save the weights themselves")
 
 
 def load_published(network: keras.Model, file: Path) -> None:

@@ -5,7 +5,10 @@ tf.data pipeline over TFRecord files does, and faster than `fit` on arrays (docs
 """
 
 import dataclasses
+import gzip
 import math
+import re
+import zlib
 from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
@@ -13,6 +16,9 @@ import tensorflow_transform as tft
 
 # Of examples that are parsed and transformed at once: at most so many, and so many bytes of transformed features.
 PARSE_ROWS, PARSE_BYTES = 4096, 64 << 20
+CHECK_ROWS = 256  # records that are looked at at once, to see that they are whole
+COUNT = re.compile(r"-of-\d{5}-(\d+)$")  # in the name of a shard: how many records it has, as components/records.py writes it
+RECORD_BYTES = 16  # of a record of a TFRecord file around its content: length and checksums
 # Of an evaluation's batch: at most so many rows, and so many bytes of inputs (whose activations take tens of times as much).
 EVALUATION_ROWS, EVALUATION_BYTES = 2048, 8 << 20
 
@@ -44,6 +50,7 @@ def read_examples(patterns: Sequence[str], limit: int | None = None) -> tf.data.
 
     Raises:
         FileNotFoundError: no file matches.
+        OSError: a record is damaged. All are read once to find out here, as a dataset would not tell the file later.
     """
     files = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
     if not files:
@@ -51,8 +58,50 @@ def read_examples(patterns: Sequence[str], limit: int | None = None) -> tf.data.
             f"expected TFRecord files at {', '.join(patterns)}, found none: the split is empty or its artifact is gone."
         )
     compression = "GZIP" if files[0].endswith(".gz") else None
+    for file in files:
+        check_records(file, compression, limit)
     dataset = tf.data.TFRecordDataset(files, compression_type=compression)
     return dataset if limit is None else dataset.take(limit)
+
+
+def check_records(file: str, compression: str | None, limit: int | None) -> None:
+    """Reads the records of a TFRecord file once. TensorFlow takes one that is cut in the head of a record, or packed, for a shorter one.
+
+    Args:
+        file: name of it.
+        compression: "GZIP", or None.
+        limit: how many records are wanted; None for all.
+
+    Raises:
+        OSError: one is damaged, or the file is cut short.
+    """
+    advice = "Run again with --no-cache."
+    records = tf.data.TFRecordDataset(file, compression_type=compression).take(-1 if limit is None else limit)
+    count = received = 0
+    try:
+        for batch in records.batch(CHECK_ROWS):
+            count += len(batch)
+            received += int(tf.reduce_sum(tf.strings.length(batch))) + RECORD_BYTES * len(batch)
+        expected = received if limit is not None else plain_size(file)
+    except (tf.errors.DataLossError, EOFError, zlib.error) as error:
+        said = str(error).rpartition("}} ")[2].partition(" [Op:")[0]  # without TensorFlow's own names
+        raise OSError(f"expected whole records in {file}, received: {said}. {advice}") from error
+    if received != expected:
+        raise OSError(f"expected {expected} bytes of records in {file}, received {received}: the last one is cut short. {advice}")
+    named = COUNT.search(file)
+    if limit is None and named and count != int(named[1]):
+        raise OSError(f"expected {named[1]} records in {file}, as its name says, received {count}. {advice}")
+
+
+def plain_size(file: str) -> int:
+    """Bytes of a file, unpacked if its name ends in .gz."""
+    size = int(tf.io.gfile.stat(file).length)
+    if not file.endswith(".gz"):
+        return size
+    if not size:  # which gzip takes for nothing, packed
+        raise EOFError("an empty file")
+    with tf.io.gfile.GFile(file, "rb") as packed, gzip.open(packed) as plain:
+        return sum(len(piece) for piece in iter(lambda: plain.read(1 << 20), b""))
 
 
 def load_rows(patterns: Sequence[str], transform: tft.TFTransformOutput, label: str, dtypes: Mapping[str, str] | None = None) -> Rows:

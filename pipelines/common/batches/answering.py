@@ -21,6 +21,7 @@ from components.names import feature_name
 from pipelines.common.batches.reading import EXAMPLES, Bad, Part, Row, Source, rows_of
 from pipelines.common.inputs import Input, batch
 from pipelines.common.predictions import class_scores
+from serving import operations
 
 BATCH = 1024
 RAW, OF_EXAMPLES = "raw", "serving_default"
@@ -64,7 +65,7 @@ class AnswerPart(beam.DoFn):
 
     def setup(self) -> None:
         """Loads the model once for each worker."""
-        self._root = tf.saved_model.load(str(self._job.version))
+        self._root = operations.load(self._job.version)
         self._answer = self._root.signatures[OF_EXAMPLES if self._job.source.kind == EXAMPLES else RAW]
         specs = self._answer.structured_input_signature[1]
         self._inputs = [

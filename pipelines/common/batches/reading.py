@@ -5,18 +5,25 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import lzma
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from components.errors import DataRejected
+from components.records import AROUND, records
 from pipelines.common.downloads import OPENERS
 from pipelines.common.errors import UsageError
-from serving.records import AROUND, records
+
+if TYPE_CHECKING:
+    import pyarrow.parquet
 
 CSV, LINES, EXAMPLES, PARQUET = ".csv", ".jsonl", ".tfrecord", ".parquet"
 KINDS = {CSV: CSV, ".tsv": CSV, LINES: LINES, ".ndjson": LINES, EXAMPLES: EXAMPLES, ".tfrecords": EXAMPLES, PARQUET: PARQUET}
 LONGEST_CELL = 1 << 27
+# What reading a damaged file raises: of compression, of tables, and of Parquet (ValueError).
+DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, csv.Error, ValueError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +109,7 @@ def open_source(path: Path, delimiter: str) -> Source:
         with plain(path) as file:
             lines = Lines(file)
             header = next(csv.reader(lines, delimiter=separator), [])
-    except (OSError, EOFError, csv.Error) as error:
+    except DAMAGE as error:
         raise DataRejected(f"expected to read {path}, received: {error}.") from error
     columns = tuple(name.strip() for name in header)
     if not any(columns) or len(set(columns)) < len(columns):
@@ -124,7 +131,7 @@ def parts_of(source: Source, size: int) -> list[Part]:
             if rows - first == size:
                 found.append(Part(len(found), first, size, offset))
                 first, offset = rows, end
-    except (OSError, EOFError, csv.Error) as error:
+    except DAMAGE as error:
         raise DataRejected(f"expected to read {source.path}, received: {error}. Get it again, or mend it.") from error
     if rows > first:
         found.append(Part(len(found), first, rows - first, offset))
@@ -136,9 +143,7 @@ def parts_of(source: Source, size: int) -> list[Part]:
 def ends(source: Source) -> Iterator[tuple[int, int]]:
     """Of each row its number and where the next one begins."""
     if source.kind == PARQUET:
-        import pyarrow.parquet
-
-        for number in range(pyarrow.parquet.ParquetFile(source.path).metadata.num_rows):
+        for number in range(open_parquet(source.path).metadata.num_rows):
             yield number, 0
         return
     with plain(source.path) as file:
@@ -201,17 +206,30 @@ def json_row(line: str) -> Row | None:
 
 
 def parquet_rows(path: Path, part: Part) -> Iterator[Row]:
-    """Rows of Parquet, only the row groups read that hold them."""
-    import pyarrow.parquet
+    """Rows of Parquet, only the row groups read that hold them.
 
-    file = pyarrow.parquet.ParquetFile(path)
+    Raises:
+        DataRejected: they are damaged.
+    """
+    file = open_parquet(path)
     begin = 0
     for group in range(file.num_row_groups):
         size = file.metadata.row_group(group).num_rows
         if begin < part.first + part.rows and begin + size > part.first:
             low, high = max(part.first - begin, 0), min(part.first + part.rows - begin, size)
-            yield from file.read_row_group(group).slice(low, high - low).to_pylist()
+            try:
+                rows = file.read_row_group(group).slice(low, high - low).to_pylist()
+            except DAMAGE as error:
+                raise DataRejected(f"expected to read row group {group} of {path}, received: {error}. Get it again.") from error
+            yield from rows
         begin += size
+
+
+def open_parquet(path: Path) -> pyarrow.parquet.ParquetFile:
+    """A Parquet file; the checksums of its pages are verified where it has some."""
+    import pyarrow.parquet
+
+    return pyarrow.parquet.ParquetFile(path, page_checksum_verification=True)
 
 
 def damaged(text: str) -> bool:

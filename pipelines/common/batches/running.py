@@ -12,12 +12,14 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from components.checksums import check_sums
 from components.errors import DataRejected
 from pipelines.common.batches.answering import AnswerPart, Job, write
 from pipelines.common.batches.reading import Part, open_source, parts_of
 from pipelines.common.batches.writing import merge
 from pipelines.common.config import ModelConfig
 from pipelines.common.fingerprint import fingerprint
+from serving import operations
 
 PLAN = "plan.json"
 
@@ -56,11 +58,14 @@ def answer_file(model: ModelConfig, version: Path, rows: Path, output: Path, *, 
         beam_args: of the pipeline.
 
     Raises:
+        ForeignModel: the version could do more than calculate.
         UsageError: a file is of another kind.
-        DataRejected: the rows can't be told apart, or none of them can be answered.
+        DataRejected: the rows are not what SHA256SUMS beside them says, can't be told apart, or none of them can be answered.
     """
     delimiter = model.data.table.delimiter if model.data.table else ","
+    check_sums(rows.parent, [rows])
     source = open_source(rows, delimiter)
+    operations.checked(version)  # here, as Beam would try again what fails on its workers
     folder = output.absolute().with_name(f".{output.name}.parts")
     state = rows.stat()
     saved = (version / "saved_model.pb").stat()

@@ -47,13 +47,16 @@ def command(model: ModelConfig, episodes: int, policy: str, preset: str, seed: i
     folder = root.resolve() / "data" / f"{chosen.data.name}-collected"
     with uncollected():
         from pipelines.common.datasets import episodes as recording
+        from serving import operations
         from trainer_modules.common import agents, playing
 
         where = chosen.hparams["environment"], chosen.hparams["observation"]
         player: playing.Policy = playing.at_random
         if policy == "served":
+            version = verified(root, model.name, pushed[-1])
+            operations.checked(version)
             try:
-                player = agents.served_policy(verified(root, model.name, pushed[-1]), where[1])
+                player = agents.served_policy(version, where[1])
             except ValueError as error:
                 raise UsageError(str(error)) from error
         # Each span on seeds of its own.

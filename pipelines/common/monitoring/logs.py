@@ -11,11 +11,11 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
+from components.records import records
 from pipelines.common.errors import DarsenaError
 from pipelines.common.monitoring.sampling import MOST_BYTES, Sampler, decoded, split
 from serving import inference
 from serving.errors import RequestError
-from serving.records import records
 from serving.servable import Servable
 from serving.tensors import array_from_proto
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from components.records import records
 from pipelines.common.batches.reading import plain
 from serving.errors import invalid
-from serving.records import records
 from serving.servable import Servable
 
 BATCH = 1024

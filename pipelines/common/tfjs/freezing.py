@@ -26,6 +26,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from components.pusher import warm_up
 from components.tflite_exporter.converters import SERVED, convertible
+from serving import operations
 from trainer_modules.common.signatures import argument_name
 
 # Places of the names of sparse and dense features among the inputs of ParseExampleV2.
@@ -111,7 +112,7 @@ def described(specs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def main(arguments: list[str]) -> None:
     """The command line, see the head of this module."""
     version, out = map(Path, arguments)
-    model = tf.saved_model.load(str(version))
+    model = operations.load(version)
     name, decoder = convertible(model)
     signature = model.signatures[name]
     inputs = requests(model, decoder, warm_up.read_requests(version / warm_up.PLACE))

@@ -16,6 +16,7 @@ from components.pusher import warm_up
 from components.tflite_exporter.converters import SERVED, convertible
 from pipelines.common.errors import DarsenaError
 from pipelines.common.web.graph import describe, finite
+from serving import operations
 
 DRAWING, PHOTO, FORM, NOISE, RECORDED = "drawing", "photo", "form", "noise", "recorded"
 FIELDS = ("number", "text", "choice", "string", "numbers")
@@ -47,9 +48,10 @@ def describe_version(folder: Path, class_names: Sequence[str]) -> Description:
         class_names: of the model's one output, if it is a classifier.
 
     Raises:
-        DarsenaError: the version takes, or prepares, something that pages have no form of.
+        ForeignModel: the version could do more than calculate.
+        DarsenaError: it takes, or prepares, something that pages have no form of.
     """
-    model = tf.saved_model.load(str(folder))
+    model = operations.load(folder)
     raw = model.signatures[SERVED[0]]
     transform = None if convertible(model) == SERVED else describe(model.signatures["transform"])
     features = transform["features"] if transform else {}
