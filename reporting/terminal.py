@@ -175,6 +175,9 @@ def summary(run: Record) -> RenderableType:
         parts.append(Text(f"data    {note}"))
     if run.get("reason"):
         parts.append(Text(str(run["reason"])))
+    for each in run.get("allowed", ()):
+        where = f"{each['feature'] or 'the data set'} ({', '.join(each['splits'])})"
+        parts.append(Text(f"allowed {each['anomaly']} of {where} until {each['until']}: {each['reason']}"))
     if run["gates"]:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         for name, justify in _GATE_COLUMNS.items():

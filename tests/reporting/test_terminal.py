@@ -113,3 +113,18 @@ def test_summary_of_a_failed_run(tmp_path: Path) -> None:
     out = io.StringIO()
     Console(file=out, width=80).print(summary(run))
     assert [line.rstrip() for line in out.getvalue().splitlines()] == ["not blessed  berths in 1 min 23 s", "[bold]3 anomalies"]
+
+
+def test_anomalies_that_were_let_through_are_told(tmp_path: Path) -> None:
+    allowed = {
+        "feature": "rooms",
+        "anomaly": "FLOAT_TYPE_BIG_FLOAT",
+        "reason": "palaces",
+        "until": "2027-03-31",
+        "splits": ["train", "test"],
+    }
+    out = io.StringIO()
+    whole = allowed | {"feature": "", "anomaly": "DATASET_LOW_NUM_EXAMPLES", "splits": ["test"]}
+    Console(file=out, width=140).print(summary(records.write_run(tmp_path) | {"allowed": [allowed, whole]}))
+    assert "allowed FLOAT_TYPE_BIG_FLOAT of rooms (train, test) until 2027-03-31: palaces" in out.getvalue()
+    assert "allowed DATASET_LOW_NUM_EXAMPLES of the data set (test) until 2027-03-31: palaces" in out.getvalue()
