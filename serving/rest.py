@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import json
 import threading
@@ -18,6 +19,7 @@ from serving.store import ModelStore
 
 IDLE_SECONDS = 60.0
 LINGER_SECONDS = 2.0  # for what is still sent of a body that is refused: an early end of the connection would hide the answer
+LAST_CALL_SECONDS = 1.0  # in which clients ask once more on connections that they keep, and are told that these end
 MAX_REQUESTS = 256  # under way at a time: each may hold a body in memory
 
 
@@ -40,9 +42,12 @@ class RestServer:
         self._store = store
         self._workers = workers
         self._under_way = 0
+        self._stopping = False
+        self._listener: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
         application = web.Application(client_max_size=max_body_bytes, middlewares=[_as_json])
+        application.on_response_prepare.append(self._tell_of_the_end)
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(
             application, access_log=None, keepalive_timeout=IDLE_SECONDS, lingering_time=LINGER_SECONDS, shutdown_timeout=grace_seconds
@@ -64,11 +69,10 @@ class RestServer:
         except BaseException:
             self.stop()
             raise
-        self.port = self._runner.addresses[0][1]
 
     def stop(self) -> None:
-        """Takes no further requests, answers those under way, and closes all connections."""
-        self._run(self._runner.cleanup())
+        """Closes the port, answers what was asked before, and what comes on open connections in the next second, and closes these."""
+        self._run(self._drain())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -79,7 +83,34 @@ class RestServer:
 
     async def _listen(self, host: str, port: int) -> None:
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        self._listener = await self._loop.create_server(self._runner.server, host, port)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def _drain(self) -> None:
+        """See stop. A connection that is closed while its client sends a request would lose that: so clients close them first."""
+        self._stopping = True
+        await self._stop_listening()
+        end = self._loop.time() + LAST_CALL_SECONDS
+        while self._runner.server and self._runner.server.connections and self._loop.time() < end:
+            await asyncio.sleep(0.01)
+        await self._runner.cleanup()
+
+    async def _stop_listening(self) -> None:
+        """Closes the port, and takes the connections that were made before and that nobody looked at yet: closing it would reset them."""
+        if self._listener is None:
+            return
+        listening = [found.dup() for found in self._listener.sockets]
+        self._listener.close()
+        for left in listening:
+            with left, contextlib.suppress(OSError):  # there are no more, or this process may have no more
+                while True:
+                    connection, _ = left.accept()
+                    await self._loop.connect_accepted_socket(self._runner.server, connection)
+
+    async def _tell_of_the_end(self, request: web.Request, response: web.StreamResponse) -> None:
+        if self._stopping:
+            response.force_close()
+            response.headers["Connection"] = "close"
 
     async def _answer(self, request: web.Request) -> web.Response:
         """What is at an address. Only predictions go to the workers, so that a busy model does not delay a look at the server."""
