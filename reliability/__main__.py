@@ -21,7 +21,7 @@ from pipelines.common.quiet import NOWHERE, quiet
 from reliability.section import Measure, Section
 
 # Names of the modules, in the order of the report.
-SECTIONS: tuple[str, ...] = ("gates", "pushes", "metadata")
+SECTIONS: tuple[str, ...] = ("gates", "pushes", "metadata", "service")
 
 # Set, it shows what the libraries say.
 LOUD = "RELIABILITY_LOUD"

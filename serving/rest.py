@@ -20,6 +20,7 @@ from serving.store import ModelStore
 IDLE_SECONDS = 60.0
 LINGER_SECONDS = 2.0  # for what is still sent of a body that is refused: an early end of the connection would hide the answer
 LAST_CALL_SECONDS = 1.0  # in which clients ask once more on connections that they keep, and are told that these end
+ACCEPT_TURNS = 5  # of the loop, more than it needs from a connection that it takes to the first look at it
 MAX_REQUESTS = 256  # under way at a time: each may hold a body in memory
 
 
@@ -100,6 +101,10 @@ class RestServer:
         if self._listener is None:
             return
         listening = [found.dup() for found in self._listener.sockets]
+        for found in self._listener.sockets:
+            self._loop.remove_reader(found)
+        for _ in range(ACCEPT_TURNS):  # asyncio would forget what it took for a listener that is closed before it looked at that
+            await asyncio.sleep(0)
         self._listener.close()
         for left in listening:
             with left, contextlib.suppress(OSError):  # there are no more, or this process may have no more
