@@ -7,7 +7,7 @@ import contextlib
 import http
 import json
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent import futures
 from typing import Any
 
@@ -84,6 +84,7 @@ class RestServer:
 
     async def _listen(self, host: str, port: int) -> None:
         await self._runner.setup()
+        assert self._runner.server is not None  # it is set up
         self._listener = await self._loop.create_server(self._runner.server, host, port)
         self.port = self._listener.sockets[0].getsockname()[1]
 
@@ -98,7 +99,7 @@ class RestServer:
 
     async def _stop_listening(self) -> None:
         """Closes the port, and takes the connections that were made before and that nobody looked at yet: closing it would reset them."""
-        if self._listener is None:
+        if self._listener is None or self._runner.server is None:
             return
         listening = [found.dup() for found in self._listener.sockets]
         for found in self._listener.sockets:
@@ -125,7 +126,7 @@ class RestServer:
         if request.method == "GET":
             return _json(rest_api.get(self._store, path))
         if request.method != "POST":
-            raise RequestError("UNIMPLEMENTED", f"expected a GET or a POST, received {request.method}")
+            raise web.HTTPMethodNotAllowed(request.method, ["GET", "POST"])
         if self._under_way >= MAX_REQUESTS:
             raise RequestError("UNAVAILABLE", f"{MAX_REQUESTS} requests are under way: ask again later")
         self._under_way += 1
@@ -159,15 +160,19 @@ async def _body(request: web.Request) -> bytes:
 @web.middleware
 async def _as_json(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
     """Every refusal as TF Serving writes it, {"error": …}."""
+    headers = {}
     try:
         return await handler(request)
     except RequestError as error:
         status, said = error.http_status, str(error)
+    except web.HTTPMethodNotAllowed as error:
+        status, said = http.HTTPStatus.METHOD_NOT_ALLOWED, f"expected a GET or a POST, received {error.method}"
+        headers = {"Allow": error.headers["Allow"]}
     except web.HTTPRequestEntityTooLarge:
         status = http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         said = f"expected a body of at most {request.client_max_size} bytes, received more: send fewer rows at a time"
-    return _json(json.dumps({"error": said}), status)
+    return _json(json.dumps({"error": said}), status, headers)
 
 
-def _json(text: str, status: int = http.HTTPStatus.OK) -> web.Response:
-    return web.Response(body=text.encode(), status=status, content_type="application/json")
+def _json(text: str, status: int = http.HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=text.encode(), status=status, content_type="application/json", headers=headers)

@@ -174,7 +174,8 @@ def test_numbers_that_float32_does_not_hold(ask, value):
         ("POST", f"/v1/models/{NAME}:explain", 400),
         ("POST", f"/v1/models/{NAME}:classify", 400),
         ("POST", f"/v1/models/{NAME}:regress", 400),
-        ("PUT", PREDICT, 501),
+        ("PUT", PREDICT, 405),
+        ("TRACE", "/v1/models/half_plus_three", 405),
     ],
 )
 def test_addresses_that_are_wrong(ask, method, path, status):
@@ -244,6 +245,11 @@ def test_a_server_with_too_much_under_way_says_so(server, ask, monkeypatch):
     status, answer = ask("POST", TINY, {"instances": [1]})
     assert (status, answer["error"]) == (503, "0 requests are under way: ask again later")
     assert ask("GET", "/v1/models/half_plus_three", None)[0] == 200
+
+
+def test_a_method_that_no_address_has_is_told_those_that_there_are(server):
+    said = exchange(server, HEAD.replace(b"POST", b"DELETE", 1) + sized(ONE))
+    assert said.startswith(b"HTTP/1.1 405 ") and b"\r\nAllow: GET,POST\r\n" in said
 
 
 def test_a_connection_takes_several_requests(server):
