@@ -49,7 +49,7 @@ class RestServer:
         self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
         application = web.Application(client_max_size=max_body_bytes, middlewares=[_as_json])
         application.on_response_prepare.append(self._tell_of_the_end)
-        application.router.add_route("*", "/{path:.*}", self._answer)
+        application.router.add_route("*", "/{path:(?s:.*)}", self._answer)
         self._runner = web.AppRunner(
             application, access_log=None, keepalive_timeout=IDLE_SECONDS, lingering_time=LINGER_SECONDS, shutdown_timeout=grace_seconds
         )

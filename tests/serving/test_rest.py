@@ -147,6 +147,12 @@ def test_bodies_that_are_wrong(ask, body, says):
     assert says in answer["error"] and "\n" not in answer["error"] and len(answer["error"]) < 500
 
 
+def test_names_in_refusals_are_shown_on_one_line_of_readable_length(ask):
+    assert ask("POST", PREDICT, {"inputs": {"a\nb\x1b": 1}}) == (400, {"error": r"expected the named inputs image, received a\nb\x1b"})
+    status, answer = ask("POST", PREDICT, {"inputs": {"x" * 10_000: 1}})
+    assert (status, len(answer["error"]), answer["error"][-2:]) == (400, 1000, "x…")
+
+
 @pytest.mark.parametrize("value", ["16777217", "1e39", "-3.5e38", "1" + "0" * 400])
 def test_numbers_that_float32_does_not_hold(ask, value):
     status, answer = ask("POST", "/v1/models/half_plus_three:predict", f'{{"instances": [{value}]}}')
@@ -162,6 +168,7 @@ def test_numbers_that_float32_does_not_hold(ask, value):
         ("GET", "/v1/models/..", 404),
         ("GET", "/v1/models/%2e%2e", 404),
         ("GET", "/v1/models/absent", 404),
+        ("GET", "/v1/models/a%0Ab/labels/c/metadata", 404),
         ("GET", f"/v1/models/{NAME}/versions/2", 404),
         ("GET", f"/v1/models/{NAME}/versions/2/metadata", 404),
         ("GET", f"/v1/models/{NAME}/versions/99999999999999999999", 400),
