@@ -70,7 +70,7 @@ def narrowed(description: dict[str, Any]) -> dict[str, Any]:
     parameters["version"]["schema"] = {"enum": [1, 2]}
     schemas["PredictRequest"]["properties"]["signature_name"] = {"enum": ["serving_default", "regress", "absent"]}
     schemas["ExamplesRequest"]["properties"]["signature_name"] = {"enum": ["regress", "classify", "serving_default"]}
-    schemas["Example"]["properties"] = {"x": {"$ref": "#/components/schemas/Value"}}
+    schemas["Example"] |= {"properties": {"x": {"anyOf": [{"type": "number"}, {"$ref": "#/components/schemas/Value"}]}}, "required": ["x"]}
     columns = {"text": {"type": "string"}, "whole": PAIR, "real": {"type": "number", "minimum": -1e30, "maximum": 1e30}}
     for key, fitting in (
         ("instances", {"type": "array", "minItems": 1, "items": exactly(columns)}),
