@@ -36,7 +36,8 @@ def bill_of_materials(wanted: str, lock: Path, file: Path) -> None:
     project = file.with_suffix(".toml")
     project.write_text(PROJECT.format(version=wanted))
     options = ["--pyproject", str(project), "--short-PURLs", "--output-reproducible", "--output-format", "JSON", "--output-file", str(file)]
-    subprocess.run([sys.executable, "-m", "cyclonedx_py", "requirements", *options, str(lock)], check=True)
+    quiet = ["-W", "ignore::UserWarning"]  # of what depends on what, which a lock file does not say
+    subprocess.run([sys.executable, *quiet, "-m", "cyclonedx_py", "requirements", *options, str(lock)], check=True)
     project.unlink()
     bill = json.loads(file.read_text())
     del bill["metadata"]["tools"]  # their web pages
