@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --pyt
 # What the container image has: all but the development packages, in the versions of requirements.lock.
 RUNTIME := sed '/^\# Development/,$$d' requirements.in
 
-.PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite bench-scale bench-engines test-reliability reliability-full flink-up flink-down lint lock clean
+.PHONY: help setup demo test test-all bench bench-models bench-speed bench-serving bench-tuning bench-tflite bench-scale bench-engines test-reliability reliability-full fuzz soak audit release flink-up flink-down lint lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,19 @@ test-reliability: setup  ## Faults injected on purpose, in counts that fit in a 
 
 reliability-full: setup  ## The same in full counts (hours)
 	$(BIN)/python -m reliability --full --write docs/reliability.md
+
+fuzz: setup  ## Requests meant to break the server, for two minutes (make fuzz SECONDS=600 for ten)
+	$(BIN)/python -m reliability.fuzz --seconds $(or $(SECONDS),120)
+
+soak: setup  ## The server under load: stops, and memory over many requests and versions (two minutes)
+	$(BIN)/python -m reliability service
+
+audit: setup  ## Known vulnerabilities of what the lock files name; says so if nobody could be asked, and fails
+	@$(BIN)/python scripts/audit.py
+
+release: setup  ## Wheel, source archive, bill of materials and checksums into dist/; uploads nothing
+	@$(BIN)/python scripts/audit.py || { [ $$? = 3 ] && echo "release: not audited for known vulnerabilities"; }
+	@$(BIN)/python scripts/release.py
 
 bench: setup  ## The speed table (median of 5)
 	$(BIN)/python -m benchmarks.bench --write docs/benchmarks.md

@@ -29,6 +29,7 @@ setup(
         "pipelines.common.tfjs": ["runtime/*"],
         "pipelines.common.web": ["runtime/*", "site/*", "site/js/*"],
         "reporting": ["templates/*"],
+        "serving": ["openapi.yaml"],
         "serving.deployment": ["templates/*"],
         "schemas": ["*/*.pbtxt"],
     },

@@ -21,7 +21,18 @@ from pipelines.common.quiet import NOWHERE, quiet
 from reliability.section import Measure, Section
 
 # Names of the modules, in the order of the report.
-SECTIONS: tuple[str, ...] = ("gates", "monitor", "crashes", "pushes", "supply", "request_log", "metadata", "corruption", "hostile")
+SECTIONS: tuple[str, ...] = (
+    "gates",
+    "monitor",
+    "crashes",
+    "pushes",
+    "supply",
+    "request_log",
+    "metadata",
+    "corruption",
+    "hostile",
+    "service",
+)
 
 # Set, it shows what the libraries say.
 LOUD = "RELIABILITY_LOUD"

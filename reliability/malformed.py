@@ -167,7 +167,7 @@ REST: dict[str, tuple[str, Send]] = {
     "a gzip bomb of 100 MB": ("413", lambda a: a.post(bomb(), "Content-Encoding: gzip")),
     "not packed as it says": ("400", lambda a: a.post(a.chance.randbytes(500), "Content-Encoding: gzip")),
     "a GET with a body": ("400", lambda a: a.post(json.dumps({"instances": [ROW]}).encode(), method="GET")),
-    "another method": ("501", lambda a: a.post(b"{}", method=a.chance.choice(["PUT", "DELETE", "PATCH", "OPTIONS"]))),
+    "another method": ("405", lambda a: a.post(b"{}", method=a.chance.choice(["PUT", "DELETE", "PATCH", "OPTIONS"]))),
     "text for numbers": ("400", lambda a: a.rows(x=["1.5", "2"])),
     "numbers for text": ("400", lambda a: a.rows(word=a.chance.random())),
     "fractions for integers": ("400", lambda a: a.rows(n=a.chance.random())),

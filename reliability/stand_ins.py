@@ -9,20 +9,26 @@ from pathlib import Path
 from components.pusher import publication, signing
 
 
-def half_plus(folder: Path, constant: float, ballast: int = 0) -> Path:
+def half_plus(folder: Path, constant: float, ballast: int = 0, seconds: float = 0.0) -> Path:
     """Writes a SavedModel, y = x / 2 + constant.
 
     Args:
         folder: to write.
         constant: by which answers tell models apart.
         ballast: bytes of weights that nothing is made of.
+        seconds: that an answer takes at least.
     """
     import tensorflow as tf
+
+    def answer(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        end = tf.timestamp() + seconds
+        with tf.control_dependencies(tf.while_loop(lambda now: now < end, lambda now: (tf.timestamp(),), [tf.timestamp()])):
+            return {"y": x * module.half + constant}
 
     module = tf.Module()
     module.half = tf.Variable(0.5)
     module.ballast = tf.Variable(tf.random.stateless_uniform([ballast // 4], [1, int(constant)]))
-    module.serve = tf.function(lambda x: {"y": x * module.half + constant}, input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    module.serve = tf.function(answer, input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
     tf.saved_model.save(module, str(folder), signatures=module.serve)
     return folder
 

@@ -1,6 +1,7 @@
 """Errors of the server and the client; each message is one line."""
 
 import http
+import re
 
 
 class ServingError(Exception):
@@ -55,12 +56,15 @@ def refused(code: str, message: str) -> RequestRefused:
 class RequestError(ServingError):
     """A request that the server refuses, on the server's side.
 
+    Its message stays one readable line where a name in it, which may come from the request, has control characters or is long.
+
     Attributes:
         code: canonical name of the gRPC status, e.g. "NOT_FOUND".
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+        line = _CONTROL.sub(lambda found: repr(found[0])[1:-1], message)
+        super().__init__(line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…")
         self.code = code
 
     @property
@@ -68,6 +72,9 @@ class RequestError(ServingError):
         """What TF Serving answers over REST for this gRPC status."""
         return _HTTP_STATUS.get(self.code, http.HTTPStatus.INTERNAL_SERVER_ERROR)
 
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LONGEST = 1000  # characters: gRPC drops an answer whose message is many times that
 
 _HTTP_STATUS = {
     "INVALID_ARGUMENT": http.HTTPStatus.BAD_REQUEST,

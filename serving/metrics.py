@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections import Counter
@@ -37,6 +38,8 @@ class Metrics:
         )
         self._counts: Counter[tuple[str, str]] = Counter()
         self._logged: Counter[tuple[str, str]] = Counter()
+        self._under_way = 0
+        self._last_ended = -math.inf
         self._counting = threading.Lock()
         self._registry.register(self)
 
@@ -51,6 +54,8 @@ class Metrics:
             known: names of models; others are counted as one, so that clients can't fill the memory with names.
         """
         started, status = time.perf_counter(), "INTERNAL"
+        with self._counting:
+            self._under_way += 1
         try:
             yield
             status = "OK"
@@ -61,6 +66,8 @@ class Metrics:
             name = model if model in known else ""
             with self._counting:
                 self._counts[name, status] += 1
+                self._under_way -= 1
+                self._last_ended = time.monotonic()
             if status == "OK":
                 self._latency.labels(name, api, entrypoint).observe(1e6 * (time.perf_counter() - started))
 
@@ -68,6 +75,21 @@ class Metrics:
         """Counts a request that was to be logged: status OK if it was."""
         with self._counting:
             self._logged[model, status] += 1
+
+    def wait_for_quiet(self, seconds: float, at_most: float) -> None:
+        """Waits until no request was under way for so many seconds.
+
+        Args:
+            seconds: of quiet; those that have passed already count.
+            at_most: seconds that it waits where there is no quiet.
+        """
+        end = time.monotonic() + at_most
+        while (now := time.monotonic()) < end:
+            with self._counting:
+                left = seconds if self._under_way else self._last_ended + seconds - now
+            if left <= 0:
+                return
+            time.sleep(min(left, end - now))
 
     def collect(self) -> Iterator[Metric]:
         """The counts (for the registry). A Counter of the library would have another name, with _total."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import json
 import logging
 import threading
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent import futures
 from typing import Any
 
@@ -21,6 +22,8 @@ from serving.store import ModelStore
 
 IDLE_SECONDS = 60.0
 LINGER_SECONDS = 2.0  # for what is still sent of a body that is refused: an early end of the connection would hide the answer
+LAST_CALL_SECONDS = 1.0  # in which clients ask once more on connections that they keep, and are told that these end
+ACCEPT_TURNS = 5  # of the loop, more than it needs from a connection that it takes to the first look at it
 MAX_REQUESTS = 256  # under way at a time: each may hold a body in memory
 IDENTITY = "identity"
 PACKED = {"gzip": 31, "deflate": 15}  # the windows of zlib that tell its formats apart
@@ -47,10 +50,13 @@ class RestServer:
         self._store = store
         self._workers = workers
         self._under_way = 0
+        self._stopping = False
+        self._listener: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
         application = web.Application(client_max_size=max_body_bytes, middlewares=[_as_json])
-        application.router.add_route("*", "/{path:.*}", self._answer)
+        application.on_response_prepare.append(self._tell_of_the_end)
+        application.router.add_route("*", "/{path:(?s:.*)}", self._answer)
         self._runner = web.AppRunner(
             application,
             access_log=None,
@@ -78,11 +84,10 @@ class RestServer:
         except BaseException:
             self.stop()
             raise
-        self.port = self._runner.addresses[0][1]
 
     def stop(self) -> None:
-        """Takes no further requests, answers those under way, and closes all connections."""
-        self._run(self._runner.cleanup())
+        """Closes the port, answers what was asked before, and what comes on open connections in the next second, and closes these."""
+        self._run(self._drain())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -93,7 +98,39 @@ class RestServer:
 
     async def _listen(self, host: str, port: int) -> None:
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        assert self._runner.server is not None  # it is set up
+        self._listener = await self._loop.create_server(self._runner.server, host, port)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def _drain(self) -> None:
+        """See stop. A connection that is closed while its client sends a request would lose that: so clients close them first."""
+        self._stopping = True
+        await self._stop_listening()
+        end = self._loop.time() + LAST_CALL_SECONDS
+        while self._runner.server and self._runner.server.connections and self._loop.time() < end:
+            await asyncio.sleep(0.01)
+        await self._runner.cleanup()
+
+    async def _stop_listening(self) -> None:
+        """Closes the port, and takes the connections that were made before and that nobody looked at yet: closing it would reset them."""
+        if self._listener is None or self._runner.server is None:
+            return
+        listening = [found.dup() for found in self._listener.sockets]
+        for found in self._listener.sockets:
+            self._loop.remove_reader(found)
+        for _ in range(ACCEPT_TURNS):  # asyncio would forget what it took for a listener that is closed before it looked at that
+            await asyncio.sleep(0)
+        self._listener.close()
+        for left in listening:
+            with left, contextlib.suppress(OSError):  # there are no more, or this process may have no more
+                while True:
+                    connection, _ = left.accept()
+                    await self._loop.connect_accepted_socket(self._runner.server, connection)
+
+    async def _tell_of_the_end(self, request: web.Request, response: web.StreamResponse) -> None:
+        if self._stopping:
+            response.force_close()
+            response.headers["Connection"] = "close"
 
     async def _answer(self, request: web.Request) -> web.Response:
         """What is at an address. Only predictions go to the workers, so that a busy model does not delay a look at the server."""
@@ -103,7 +140,7 @@ class RestServer:
         if request.method == "GET":
             return _json(rest_api.get(self._store, path))
         if request.method != "POST":
-            raise RequestError("UNIMPLEMENTED", f"expected a GET or a POST, received {request.method}")
+            raise web.HTTPMethodNotAllowed(request.method, ["GET", "POST"])
         if self._under_way >= MAX_REQUESTS:
             raise RequestError("UNAVAILABLE", f"{MAX_REQUESTS} requests are under way: ask again later")
         self._under_way += 1
@@ -182,15 +219,19 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 @web.middleware
 async def _as_json(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
     """Every refusal as TF Serving writes it, {"error": …}."""
+    headers = {}
     try:
         return await handler(request)
     except RequestError as error:
         status, said = error.http_status, str(error)
+    except web.HTTPMethodNotAllowed as error:
+        status, said = http.HTTPStatus.METHOD_NOT_ALLOWED, f"expected a GET or a POST, received {error.method}"
+        headers = {"Allow": error.headers["Allow"]}
     except web.HTTPRequestEntityTooLarge:
         status = http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         said = f"expected a body of at most {request.client_max_size} bytes, received more: send fewer rows at a time"
-    return _json(json.dumps({"error": said}), status)
+    return _json(json.dumps({"error": said}), status, headers)
 
 
-def _json(text: str, status: int = http.HTTPStatus.OK) -> web.Response:
-    return web.Response(body=text.encode(), status=status, content_type="application/json")
+def _json(text: str, status: int = http.HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=text.encode(), status=status, content_type="application/json", headers=headers)

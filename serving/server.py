@@ -10,6 +10,7 @@ import errno
 import gc
 import os
 import threading
+import time
 from collections.abc import Sequence
 from concurrent import futures
 from pathlib import Path
@@ -109,13 +110,22 @@ class ModelServer:
             undo.callback(self._store.close)
             self._first_scan(self._store)
             grpc_server = self._grpc_server(self._store, undo.enter_context(self._workers("grpc")))
-            undo.callback(lambda: grpc_server.stop(GRACE_SECONDS).wait())
-            undo.callback(self._health.enter_graceful_shutdown)
+            undo.callback(lambda: grpc_server.stop(None).wait())
             rest_server = self._rest_server(self._store, undo.enter_context(self._workers("rest")))
-            undo.callback(rest_server.stop)
+            undo.callback(self._end, grpc_server, rest_server, self._store)
             grpc_server.start()
             self._store.watch(self._poll_seconds)
             self._running = undo.pop_all()
+
+    def _end(self, grpc_server: grpc.Server, rest_server: RestServer, store: ModelStore) -> None:
+        """Tells probes to ask elsewhere, closes both ports, and answers what comes on connections that there are until these end."""
+        from serving import draining
+
+        self._health.enter_graceful_shutdown()
+        draining.close_port(self.grpc_port)
+        closed = time.monotonic()
+        rest_server.stop()
+        draining.stop(grpc_server, store.metrics, closed, GRACE_SECONDS)
 
     def _first_scan(self, store: ModelStore) -> None:
         """Loads what is to be served; raises ServingError if it cannot be."""
@@ -145,7 +155,10 @@ class ModelServer:
         self._stopped.wait()
 
     def stop(self) -> None:
-        """Answers the requests under way, up to a few seconds, and frees ports and threads. Does nothing the second time."""
+        """Takes no further connections, answers what comes on those that there are, up to a few seconds, and frees ports and threads.
+
+        No request is lost that was sent before the ports were closed. Does nothing the second time.
+        """
         self._running.close()
         self._stopped.set()
 
@@ -159,9 +172,10 @@ class ModelServer:
     def _grpc_server(self, store: ModelStore, workers: futures.Executor) -> grpc.Server:
         import grpc
 
-        from serving import grpc_services
+        from serving import draining, grpc_services
 
         options = [
+            *draining.OPTIONS,
             ("grpc.max_receive_message_length", self._max_request_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),  # or two servers would share the port in silence

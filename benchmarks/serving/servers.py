@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -91,13 +91,24 @@ def predict_request(model: str, rows: int) -> bytes:
 @contextlib.contextmanager
 def local_addresses(base: Path, model: str, *options: str) -> Iterator[tuple[str, str]]:
     """The gRPC and the REST address of a local server of one model."""
-    command = [sys.executable, "-m", "serving", "--base", str(base), "--model", model, "--grpc-port", "0", "--rest-port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=REPOSITORY, env=QUIET) as server:
+    with local_process(base, model, *options) as (_, *addresses):
+        yield addresses[0], addresses[1]
+
+
+@contextlib.contextmanager
+def local_process(
+    base: Path, model: str, *options: str, program: Sequence[str] = ("-m", "serving")
+) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """The process of a local server of one model, its gRPC and its REST address; `program` is how Python is told to start it."""
+    flags = ["--base", str(base), "--model", model, "--grpc-port", "0", "--rest-port", "0", *options]
+    with subprocess.Popen(
+        [sys.executable, *program, *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=REPOSITORY, env=QUIET
+    ) as server:
         try:
             assert server.stdout
             said = re.search(r"gRPC (\S+), REST http://([^/]+)/", server.stdout.readline())
             assert said, "the local server did not start"
-            yield said[1], said[2]
+            yield server, said[1], said[2]
         finally:
             server.terminate()
 

@@ -151,6 +151,12 @@ def test_bodies_that_are_wrong(ask, body, says):
     assert says in answer["error"] and "\n" not in answer["error"] and len(answer["error"]) < 500
 
 
+def test_names_in_refusals_are_shown_on_one_line_of_readable_length(ask):
+    assert ask("POST", PREDICT, {"inputs": {"a\nb\x1b": 1}}) == (400, {"error": r"expected the named inputs image, received a\nb\x1b"})
+    status, answer = ask("POST", PREDICT, {"inputs": {"x" * 10_000: 1}})
+    assert (status, len(answer["error"]), answer["error"][-2:]) == (400, 1000, "x…")
+
+
 @pytest.mark.parametrize("value", ["16777217", "1e39", "-3.5e38", "1" + "0" * 400])
 def test_numbers_that_float32_does_not_hold(ask, value):
     status, answer = ask("POST", "/v1/models/half_plus_three:predict", f'{{"instances": [{value}]}}')
@@ -166,6 +172,7 @@ def test_numbers_that_float32_does_not_hold(ask, value):
         ("GET", "/v1/models/..", 404),
         ("GET", "/v1/models/%2e%2e", 404),
         ("GET", "/v1/models/absent", 404),
+        ("GET", "/v1/models/a%0Ab/labels/c/metadata", 404),
         ("GET", f"/v1/models/{NAME}/versions/2", 404),
         ("GET", f"/v1/models/{NAME}/versions/2/metadata", 404),
         ("GET", f"/v1/models/{NAME}/versions/99999999999999999999", 400),
@@ -178,7 +185,8 @@ def test_numbers_that_float32_does_not_hold(ask, value):
         ("POST", f"/v1/models/{NAME}:explain", 400),
         ("POST", f"/v1/models/{NAME}:classify", 400),
         ("POST", f"/v1/models/{NAME}:regress", 400),
-        ("PUT", PREDICT, 501),
+        ("PUT", PREDICT, 405),
+        ("TRACE", "/v1/models/half_plus_three", 405),
     ],
 )
 def test_addresses_that_are_wrong(ask, method, path, status):
@@ -267,6 +275,11 @@ def test_a_server_with_too_much_under_way_says_so(server, ask, monkeypatch):
     status, answer = ask("POST", TINY, {"instances": [1]})
     assert (status, answer["error"]) == (503, "0 requests are under way: ask again later")
     assert ask("GET", "/v1/models/half_plus_three", None)[0] == 200
+
+
+def test_a_method_that_no_address_has_is_told_those_that_there_are(server):
+    said = exchange(server, HEAD.replace(b"POST", b"DELETE", 1) + sized(ONE))
+    assert said.startswith(b"HTTP/1.1 405 ") and b"\r\nAllow: GET,POST\r\n" in said
 
 
 def test_a_connection_takes_several_requests(server):
