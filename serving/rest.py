@@ -17,6 +17,7 @@ from aiohttp import http_exceptions, web
 from google.protobuf import message
 
 from serving import metrics, rest_api
+from serving.draining import hush
 from serving.errors import RequestError, invalid
 from serving.store import ModelStore
 
@@ -117,6 +118,7 @@ class RestServer:
             return
         listening = [found.dup() for found in self._listener.sockets]
         for found in self._listener.sockets:
+            hush(found)
             self._loop.remove_reader(found)
         for _ in range(ACCEPT_TURNS):  # asyncio would forget what it took for a listener that is closed before it looked at that
             await asyncio.sleep(0)
