@@ -7,6 +7,7 @@ loss; a server that goes closes its port, waits until the connections that are l
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import socket
@@ -31,10 +32,12 @@ def hush(listening: socket.socket) -> None:
     """Lets a socket that listens hear of no further connections, while those that were made can still be taken.
 
     Closing it resets whoever came since the last one was taken: milliseconds, where Python's threads are busy. Whoever comes to
-    one that hears nothing tries again after a second, and is refused once it is closed. (Linux: a filter that lets no packet in.)
+    one that hears nothing tries again after a second, and is refused once it is closed. (Linux: a filter that lets no packet in; where
+    the system has none, those milliseconds stay.)
     """
     nothing = ctypes.create_string_buffer(struct.pack("HBBI", RETURN, 0, 0, 0))
-    listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(nothing)))
+    with contextlib.suppress(OSError):
+        listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(nothing)))
 
 
 def close_port(port: int) -> None:
