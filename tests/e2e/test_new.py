@@ -114,7 +114,7 @@ LAWS = (
 def project(tmp_path_factory) -> Checkout:
     """A copy of the project, with its tests and documents, into which models may be written."""
     folder = tmp_path_factory.mktemp("project")
-    for name in (*SOURCES, "tests"):
+    for name in (*SOURCES, "tests", "reliability", "benchmarks"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(REPOSITORY / "docs", folder / "docs")
     for path in (*REPOSITORY.glob("*.md"), REPOSITORY / "pyproject.toml"):
