@@ -16,6 +16,7 @@ from pipelines.common import environments
 from pipelines.common.cli import main
 from pipelines.common.errors import DarsenaError, UsageError
 from pipelines.common.tfjs import asking, converter, writing
+from tests.signed import sign
 from tests.web.conftest import version
 
 __all__ = ("version",)
@@ -157,6 +158,7 @@ def test_a_model_with_an_operation_that_tensorflow_js_has_not_is_refused(version
     archive.write_out(str(pushed), verbose=False)
     (pushed / "assets.extra").mkdir()
     (pushed / warm_up.PLACE).write_bytes((version / warm_up.PLACE).read_bytes())
+    sign(pushed)
     (tmp_path / "out").mkdir()
     (tmp_path / "out/darsena.json").write_text('{"made_by": "darsena tfjs"}')
     before = contents(tmp_path)
