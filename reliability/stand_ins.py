@@ -9,20 +9,19 @@ from pathlib import Path
 from components.pusher import publication, signing
 
 
-def half_plus(folder: Path, constant: float, ballast: int = 0, seconds: float = 0.0) -> Path:
+def half_plus(folder: Path, constant: float, ballast: int = 0, turns: int = 0) -> Path:
     """Writes a SavedModel, y = x / 2 + constant.
 
     Args:
         folder: to write.
         constant: by which answers tell models apart.
         ballast: bytes of weights that nothing is made of.
-        seconds: that an answer takes at least.
+        turns: of a loop that an answer waits for, each of some microseconds.
     """
     import tensorflow as tf
 
     def answer(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        end = tf.timestamp() + seconds
-        with tf.control_dependencies(tf.while_loop(lambda now: now < end, lambda now: (tf.timestamp(),), [tf.timestamp()])):
+        with tf.control_dependencies(tf.while_loop(lambda turn: turn < turns, lambda turn: (turn + 1,), [tf.constant(0)])):
             return {"y": x * module.half + constant}
 
     module = tf.Module()
