@@ -52,6 +52,17 @@ def private_key() -> Iterator[Path]:
         yield key
 
 
+def is_signed(version_dir: Path, model: str, version: int, keys: list[Path]) -> bool:
+    """Whether the check that the server makes lets a version through."""
+    from serving.verification import Unverified, verify
+
+    try:
+        verify(version_dir, model, version, keys)
+    except Unverified:
+        return False
+    return True
+
+
 def public_keys() -> list[Path]:
     """The public one of it."""
     signing.require_key()

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from components.checksums import sha256
 from components.pusher import signing
 
 _STAGING = re.compile(r"\.staging-(?P<pid>\d+)-(?P<host>.*)-[0-9a-f]{8}")
@@ -119,7 +120,7 @@ def content_sha256(folder: Path) -> str:
     """Digest of names and contents of all files of a folder."""
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{_sha256(file)}\n".encode())
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{sha256(file)}\n".encode())
     return digest.hexdigest()
 
 
@@ -130,7 +131,7 @@ def listing(version_dir: Path) -> list[dict[str, Any]]:
     for file in sorted(path for path in version_dir.rglob("*") if path.is_file()):
         name = file.relative_to(version_dir).as_posix()
         if name not in about:
-            found.append({"path": name, "size": file.stat().st_size, "sha256": _sha256(file)})
+            found.append({"path": name, "size": file.stat().st_size, "sha256": sha256(file)})
     return found
 
 
@@ -139,11 +140,6 @@ def write_record(version_dir: Path, record: dict[str, Any], key: Path | None) ->
     (version_dir / _RECORD).write_text(json.dumps(record, indent=2) + "\n")
     if key is not None:
         signing.sign(version_dir, key)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _rename_to_next(staging: Path, serving_dir: Path, record: dict[str, Any], key: Path | None) -> int:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from components.checksums import sha256
 from pipelines.common.config import Data, ModelConfig
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -69,8 +70,7 @@ def data_fingerprint(data: Data) -> str:
 @cache
 def content(path: Path, size: int, modified: int) -> str:
     """SHA-256 of a file; its size and time of change make sure that one process reads it again only when it changed."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)
 
 
 def module_path(module: str) -> Path | None:

@@ -45,6 +45,19 @@ def require_key() -> None:
         ) from error
 
 
+def version_folder(root: Path, model: str, version: int) -> Path:
+    """The folder of a version, whoever signed it.
+
+    Raises:
+        DarsenaError: there is no such version.
+    """
+    there = versions(root, model)
+    if version not in there:
+        known = ", ".join(map(str, there)) or "none"
+        raise DarsenaError(f"expected version {version} of {model} in {serving_dir(root, model)}, found {known}.")
+    return serving_dir(root, model) / str(version)
+
+
 def verified(root: Path, model: str, version: int, named: Sequence[Path] = ()) -> Path:
     """The folder of a version, once its signature was checked.
 
@@ -59,10 +72,7 @@ def verified(root: Path, model: str, version: int, named: Sequence[Path] = ()) -
     """
     from serving.verification import Unverified, verify
 
-    folder = serving_dir(root, model) / str(version)
-    if version not in versions(root, model):
-        known = ", ".join(map(str, versions(root, model))) or "none"
-        raise DarsenaError(f"expected version {version} of {model} in {folder.parent}, found {known}.")
+    folder = version_folder(root, model, version)
     try:
         verify(folder, model, version, trusted_keys(named))
     except (OSError, Unverified) as error:

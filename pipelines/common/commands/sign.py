@@ -9,8 +9,8 @@ import click
 from pipelines.common.commands.options import Command, debug_option, model_argument, root_option
 from pipelines.common.config import ModelConfig
 from pipelines.common.errors import DarsenaError
-from pipelines.common.layout import lineage_path, serving_dir, versions
-from pipelines.common.trust import require_key
+from pipelines.common.layout import lineage_path
+from pipelines.common.trust import require_key, version_folder
 
 
 @click.command("sign", cls=Command, examples=("darsena sign {model} --version 3",))
@@ -25,9 +25,7 @@ def command(model: ModelConfig, version: int, root: Path) -> None:
     """
     from components.pusher import publication, signing
 
-    if version not in versions(root, model.name):
-        raise DarsenaError(f"expected version {version} of {model.name} in {serving_dir(root, model.name)}, found none.")
-    folder = serving_dir(root, model.name) / str(version)
+    folder = version_folder(root, model.name, version)
     require_key()
     try:
         record = publication.read_record(folder)
