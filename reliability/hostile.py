@@ -36,7 +36,9 @@ MOST_GROWTH = 400 << 20  # bytes of memory: what four requests at once may hold 
 TEXT = f"""A server in a process of its own, and two good clients that ask it {GOOD_PER_SECOND} times a second each, over REST and
 gRPC, all the time. In every other stretch of time another process sends {PER_SECOND} malformed requests a second, of {len(KINDS)} kinds:
 JSON nested 50,000 deep, bombs of 100 MB, wrong types, shapes, names and signatures, requests that are cut or never end, tensors that
-promise more than they bring. Each has a code that it must get; it did harm if it got another, or none. A good request did harm if it was
+promise more than they bring. Each has a code that it must get; it did harm if it got another, or none. The server's gRPC connections
+end after two seconds; where that happens while a message is refused in its midst, gRPC tells its client UNAVAILABLE, and the client asks
+again, as the project's own does. A good request did harm if it was
 answered wrongly or not at all. The 99th percentiles count from when a request was due; the middle one of {ROUNDS} stretches each must not
 more than double. The attacker runs on the same cores, with the lowest priority.
 
@@ -169,12 +171,13 @@ def requests(count: int, folder: Path) -> list[Row]:
         asyncio.run(meanwhile(list(targets.values()), send(attack, len(KINDS))))  # of each kind one, for both sides to warm up
         before = process.memory_info().rss
         late: dict[str, list[list[float]]] = {"quiet": [[] for _ in targets], "attack": [[] for _ in targets]}
-        sent, wrong, bad_answers, asked = Counter[str](), Counter[str](), 0, 0
+        sent, wrong, bad_answers, asked, again = Counter[str](), Counter[str](), 0, 0, 0
         for _ in range(ROUNDS):
             found, under_attack = asyncio.run(meanwhile(list(targets.values()), send(attack, count // ROUNDS)))
             _, quiet = asyncio.run(meanwhile(list(targets.values()), asyncio.sleep(found["seconds"])))
             sent.update(found["sent"])
             wrong.update(found["wrong"])
+            again += found["again"]
             for when, outcomes in (("attack", under_attack), ("quiet", quiet)):
                 for place, (latencies, bad) in enumerate(outcomes):
                     late[when][place].append(float(np.percentile(latencies, 99)))
@@ -195,7 +198,7 @@ def requests(count: int, folder: Path) -> list[Row]:
             sum(sent.values()),
             sum(wrong.values()),
             "",
-            ", ".join(wrong) or f"the right code for each of {len(KINDS)} kinds",
+            ", ".join(wrong) or f"the right code for each of {len(KINDS)} kinds; {again} asked again",
         ),
         Row("of these, bombs of 100 MB", sum(bombs.values()), passed, hostile_files.unpacked_bombs(sum(bombs.values()))),
         Row("good requests meanwhile", asked, bad_answers, "", "the same answers as before"),

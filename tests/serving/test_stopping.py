@@ -14,6 +14,7 @@ import tensorflow as tf
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import predict_pb2
 
+from serving import rest
 from serving.rest import RestServer
 from serving.server import ModelServer
 from serving.store import ModelStore
@@ -23,6 +24,7 @@ from tests.serving.exported import HalfPlusThree
 PATH, BODY = "/v1/models/m:predict", json.dumps({"instances": [1.0]})
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 CLIENTS = 8
+PATIENCE_SECONDS = 30  # that nothing here takes
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,8 @@ def base(tmp_path_factory):
 
 
 @pytest.fixture
-def server(base) -> Iterator[ModelServer]:
+def server(base, monkeypatch) -> Iterator[ModelServer]:
+    monkeypatch.setattr(rest, "LAST_CALL_SECONDS", PATIENCE_SECONDS)  # a busy machine may take its time to ask once more
     with ModelServer(base, grpc_port=0, rest_port=0, poll_seconds=NEVER) as running:
         yield running
 
@@ -50,7 +53,9 @@ def until_refused(port: int) -> None:
     """Returns once nobody listens."""
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            socket.create_connection(("127.0.0.1", port), timeout=0.1).close()
+        except TimeoutError:  # nothing is heard any more, see draining.hush
+            continue
         except (ConnectionRefusedError, ConnectionResetError):  # the latter at that very moment
             return
 
@@ -93,20 +98,20 @@ def test_a_connection_that_the_server_has_not_looked_at_is_answered(base):
     store.scan()
     asked = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(1) as workers:
-        rest = RestServer(store, MAX_BYTES, workers, grace_seconds=5)
-        rest.start("127.0.0.1", 0)
+        server = RestServer(store, MAX_BYTES, workers, grace_seconds=5)
+        server.start("127.0.0.1", 0)
 
         async def wait_and_stop() -> None:
             assert asked.wait(30)  # as a server that is busy: nothing is accepted meanwhile
-            await rest._drain()
+            await server._drain()
 
-        stopping = asyncio.run_coroutine_threadsafe(wait_and_stop(), rest._loop)
-        late = http.client.HTTPConnection("127.0.0.1", rest.port, timeout=30)
+        stopping = asyncio.run_coroutine_threadsafe(wait_and_stop(), server._loop)
+        late = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         late.request("POST", PATH, BODY)
         asked.set()
         assert answer(late) == (200, {"predictions": [3.5]}, "close")
         stopping.result(30)
-        rest.stop()
+        server.stop()
 
 
 def keep_asking(address: str, stopping: threading.Event) -> tuple[int, str]:
