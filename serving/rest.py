@@ -7,6 +7,7 @@ import contextlib
 import http
 import json
 import logging
+import os
 import threading
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -198,6 +199,7 @@ def unpacked(body: bytes, encoding: str, most: int) -> bytes:
         for start in range(0, len(body), UNPACK_BYTES):
             left = body[start : start + UNPACK_BYTES]
             while left and not unpacker.eof:
+                os.sched_yield()  # or who asks meanwhile waits for a slice of the scheduler's at each step: it doubles the late answers
                 pieces.append(unpacker.decompress(left, UNPACK_BYTES))
                 left = unpacker.unconsumed_tail
                 size += len(pieces[-1])

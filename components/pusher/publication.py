@@ -111,8 +111,11 @@ def read_record(version_dir: Path) -> dict[str, Any]:
 
 
 def is_intact(version_dir: Path, record: dict[str, Any]) -> bool:
-    """Whether a version is of this record, with the files that it was pushed with."""
-    found = read_record(version_dir)
+    """Whether a version is there, is of this record, and has the files that it was pushed with."""
+    try:
+        found = read_record(version_dir)
+    except ValueError:  # someone wrote in it
+        return False
     return record.items() <= found.items() and found.get("files") == listing(version_dir)
 
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from components.pusher.publication import is_intact
 from pipelines.common.config import Baseline, ModelConfig, RunConfig
 from pipelines.common.errors import DarsenaError
 from pipelines.common.fingerprint import component_fingerprint, data_fingerprint, fingerprint, training_fingerprint
@@ -105,15 +106,16 @@ def find_baseline(model: ModelConfig, run: RunConfig) -> Baseline | None:
 
 
 def withdrawn(root: Path, model: str) -> list[str]:
-    """Ids of the runs that published versions which someone has deleted since.
+    """Ids of the runs that published versions which someone has deleted or changed since.
 
     A Pusher that is answered from the cache does not look whether its version is still there, so this enters its cache key.
     """
-    there = versions(root, model)
     return [
         record["run_id"]
         for record in run_records(root, model)
-        if record["pushed"] and record["pushed"]["version"] not in there and pusher_state(record) == "complete"
+        if record["pushed"]
+        and pusher_state(record) == "complete"
+        and not is_intact(serving_dir(root, model) / str(record["pushed"]["version"]), {})
     ]
 
 

@@ -83,6 +83,6 @@ def verified(root: Path, model: str, version: int, named: Sequence[Path] = ()) -
 def remedy(model: str, version: int) -> str:
     """What to do about a version that is refused."""
     return (
-        f"Delete it and push again (darsena run {model}), trust who signed it (darsena verify and serve take --trust FILE), "
+        f"Push again (darsena run {model}), trust who signed it (darsena verify and serve take --trust FILE), "
         f"or sign it yourself, if you know where it is from: darsena sign {model} --version {version}"
     )

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from components.pusher import publication
 from pipelines.common import recipe
 from pipelines.common.config import Baseline, Data, RunConfig
 from pipelines.common.errors import DarsenaError
@@ -98,11 +99,19 @@ def record(root, name, version, state):
     (folder / "run.json").write_text(json.dumps(content))
 
 
-def test_a_version_that_someone_deleted_names_the_run_that_published_it(run, model):
+def test_a_version_that_someone_deleted_or_changed_names_the_run_that_published_it(run, model):
     record(run.root, "20260101-000000", 1, "complete")
     record(run.root, "20260102-000000", 1, "cached")
     record(run.root, "20260103-000000", None, "complete")
     record(run.root, "20260104-000000", 2, "complete")
     assert recipe.withdrawn(run.root, model.name) == ["20260101-000000", "20260104-000000"]
-    push(run, model, 1, "any")
+    version = run.root / "serving" / model.name / "1"
+    (version / "assets.extra").mkdir(parents=True)
+    (version / "saved_model.pb").write_text("as pushed")
+    publication.write_record(version, {"files": publication.listing(version)}, None)
     assert recipe.withdrawn(run.root, model.name) == ["20260104-000000"]
+    (version / "saved_model.pb").write_text("tampered")
+    assert recipe.withdrawn(run.root, model.name) == ["20260101-000000", "20260104-000000"]
+    (version / "saved_model.pb").write_text("as pushed")
+    (version / "assets.extra/darsena.json").write_text("{")
+    assert recipe.withdrawn(run.root, model.name) == ["20260101-000000", "20260104-000000"]

@@ -173,6 +173,17 @@ def test_a_deleted_version_is_pushed_again(checkout, first_run):
 
 
 @pytest.mark.slow
+def test_a_version_that_was_changed_is_pushed_again_beside_it(checkout, first_run):
+    changed = checkout.root / "serving/mnist_mlp/1/saved_model.pb"
+    changed.write_bytes(changed.read_bytes() + b"\0")
+    record = checkout.run()
+    assert record["pushed"]["version"] == 2
+    assert [node for node, state in states(record).items() if state == "complete"] == ["Pusher"]
+    assert checkout.run()["pushed"]["version"] == 2
+    assert checkout.served() == ["1", "2"]
+
+
+@pytest.mark.slow
 def test_a_search_sets_the_hyperparameters_that_training_uses(checkout, first_run):
     record = checkout.run("--tune", "--trials", "2", "--seed", "11", expect=(0, 3))
     outputs = {node["id"]: node["outputs"] for node in record["nodes"]}
