@@ -33,8 +33,8 @@ ROUNDS = 5  # each of a quiet time and of an attack of the same length: others u
 GOOD_PER_SECOND = 50  # over each protocol
 MOST_GROWTH = 400 << 20  # bytes of memory: what four requests at once may hold for a while, and what the allocator keeps of it
 
-TEXT = f"""A server in a process of its own, and two good clients that ask it {GOOD_PER_SECOND} times a second each, over REST and gRPC, all the
-time. In every other stretch of time another process sends {PER_SECOND} malformed requests a second, of {len(KINDS)} kinds: JSON nested
+TEXT = f"""A server in a process of its own, and two good clients that ask it {GOOD_PER_SECOND} times a second each, over REST and gRPC, all
+the time. In every other stretch of time another process sends {PER_SECOND} malformed requests a second, of {len(KINDS)} kinds: JSON nested
 50,000 deep, bombs of 100 MB, wrong types, shapes, names and signatures, requests that are cut or never end, tensors that promise more
 than they bring. Each has a code that it must get; it did harm if it got another, or none. The server's gRPC connections end after two
 seconds; where that happens while a message is refused in its midst, gRPC tells its client UNAVAILABLE, and the client asks again, as the
