@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks.machine import REPOSITORY
 from pipelines.common.layout import metadata_path, runs, versions
 from reliability.section import Row, Section
+from reliability.stand_ins import NO_DISK, small_disk
 
 # One of rows, one of pictures, one of texts.
 MODELS = ("house_prices", "mnist_softmax", "sms_spam")
@@ -268,33 +269,30 @@ def locked(victim: Victim, root: Path) -> Row:
 
 
 def full_disk(victim: Victim, disk: Path, times: int) -> Row:
-    """The row on disks that fill up at a random node; each a small disk in memory, where this user may make one."""
-    disk.mkdir()
-    model, chance, problems, said = MODELS[0], random.Random(5), [], []
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
-        return Row("a disk that fills up", 0, 0, found="not tried: only root may make a small disk here")
-    try:
-        for number in range(times):
-            root, filler = disk / str(number), disk / "filler"
-            node = chance.choice(["StatisticsGen", "Transform", "Trainer", "Evaluator", "TFLiteExporter", "Pusher"])
-            events = disk.parent / f"full-{number}"
-            victim.start(events, "run", model, "--root", root)
-            while f"{node} started" not in told(events):
-                time.sleep(LOOK_SECONDS)
-            with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-                while True:
-                    file.write(b"\0" * (1 << 16))
-            code = victim.end()
-            filler.unlink()
-            named = (code == 1 and one_line(events, "No space left on device")) or one_line(events, "full")
-            said.append(node)
-            if not named or versions(root, model):
-                problems.append(f"{node}: {Path(f'{events}.err').read_text().strip()[:200]}")
-            if victim.run(events, "run", model, "--root", root) != 0 or versions(root, model) != [1]:
-                problems.append(f"{node}: the next run did not come through")
-            shutil.rmtree(root)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-    return Row(
-        "a disk that fills up", times, len(problems), found="; ".join(problems) or f"one line, then came through (in {', '.join(said)})"
-    )
+    """The row on disks that fill up at a random node."""
+    fault, chance = "a disk that fills up", random.Random(5)
+    nodes = [chance.choice(["StatisticsGen", "Transform", "Trainer", "Evaluator", "TFLiteExporter", "Pusher"]) for _ in range(times)]
+    with small_disk(disk, ROOM) as there:
+        if not there:
+            return Row(fault, 0, 0, found=NO_DISK)
+        problems = [problem for number, node in enumerate(nodes) for problem in fill_up(victim, disk, node, f"full-{number}")]
+    return Row(fault, times, len(problems), found="; ".join(problems) or f"one line, then came through (in {', '.join(nodes)})")
+
+
+def fill_up(victim: Victim, disk: Path, node: str, name: str) -> Iterator[str]:
+    """What went wrong where a disk was full when a node started, and had room again for the next run."""
+    model, root, filler, events = MODELS[0], disk / name, disk / "filler", disk.parent / name
+    victim.start(events, "run", model, "--root", root)
+    while f"{node} started" not in told(events):
+        time.sleep(LOOK_SECONDS)
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * (1 << 16))
+    code = victim.end()
+    filler.unlink()
+    named = (code == 1 and one_line(events, "No space left on device")) or one_line(events, "full")
+    if not named or versions(root, model):
+        yield f"{node}: {Path(f'{events}.err').read_text().strip()[:200]}"
+    if victim.run(events, "run", model, "--root", root) != 0 or versions(root, model) != [1]:
+        yield f"{node}: the next run did not come through"
+    shutil.rmtree(root)

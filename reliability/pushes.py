@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.serving.servers import local_addresses
 from components.pusher import publication
 from reliability.section import Row, Section
-from reliability.stand_ins import half_plus, is_signed, public_keys
+from reliability.stand_ins import NO_DISK, half_plus, is_signed, public_keys, small_disk
 
 MODEL = "line"
 KINDS = 8  # models that are pushed in turn
@@ -246,23 +246,16 @@ def naive_at_once(model: Path, served: Path, count: int) -> str:
 
 
 def without_room(model: Path, folder: Path) -> list[Row]:
-    """The rows on a disk that is full, and on one that is read-only; each on a small disk in memory, where this user may make one."""
-    disk = folder / "disk"
-    disk.mkdir()
-    size = int(1.5 * BALLAST)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], capture_output=True, check=False)
-    if mounted.returncode:
-        return [Row("a full and a read-only disk", 0, 0, found="not tried: only root may make a small disk here")]
-    served = disk / MODEL
-    try:
+    """The rows on a disk that is full, and on one that is read-only."""
+    with small_disk(folder / "disk", int(1.5 * BALLAST)) as there:
+        if not there:
+            return [Row("a push on a full and on a read-only disk", 0, 0, found=NO_DISK)]
+        served = folder / "disk" / MODEL
         push(model, served, "first")
         full = refused_and_resumed(model, served, "No space left on device", lambda: shutil.rmtree(served / "1"))
-        naive = naive_on_full(model, disk / "naive")
-        remount = ["mount", "-o", "remount,ro", str(disk)]
-        subprocess.run(remount, check=True)
-        read_only = refused_and_resumed(model, served, "Read-only file system", lambda: make_room(disk, served))
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        naive = naive_on_full(model, folder / "disk/naive")
+        subprocess.run(["mount", "-o", "remount,ro", str(folder / "disk")], check=True)
+        read_only = refused_and_resumed(model, served, "Read-only file system", lambda: make_room(folder / "disk", served))
     return [
         Row("a push on a full disk", 1, full, naive, "one line, nothing left, the next push came through"),
         Row("a push on a read-only disk", 1, read_only, "", "one line, nothing changed, the next push came through"),

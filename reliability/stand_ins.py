@@ -1,12 +1,15 @@
-"""A small model that tells which one it is, and the keys that versions of it are signed with."""
+"""What faults are tried on: a small model that tells which one it is, the keys that its versions are signed with, small disks."""
 
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from components.pusher import publication, signing
+
+NO_DISK = "not tried: only root may make a small disk here"
 
 
 def half_plus(folder: Path, constant: float, ballast: int = 0, turns: int = 0) -> Path:
@@ -67,3 +70,21 @@ def public_keys() -> list[Path]:
     """The public one of it."""
     signing.require_key()
     return [signing.public_key(signing.private_key())]
+
+
+@contextlib.contextmanager
+def small_disk(place: Path, size: int) -> Iterator[bool]:
+    """A disk in memory for as long as the block lasts; tells whether there is one, which only root may make.
+
+    Args:
+        place: its folder, which is made.
+        size: of the disk, in bytes.
+    """
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", str(place)], check=True)
