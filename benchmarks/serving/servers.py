@@ -7,12 +7,15 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -25,6 +28,7 @@ from trainer_modules.common.cluster import free_ports
 
 PEERS = Path(__file__).with_name("peers")
 IN_PROCESS = "in process"
+STOP_SECONDS = 60  # many times what a server needs
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 QUIET = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
 
@@ -101,16 +105,30 @@ def local_process(
 ) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """The process of a local server of one model, its gRPC and its REST address; `program` is how Python is told to start it."""
     flags = ["--base", str(base), "--model", model, "--grpc-port", "0", "--rest-port", "0", *options]
-    with subprocess.Popen(
-        [sys.executable, *program, *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=REPOSITORY, env=QUIET
-    ) as server:
+    command = [sys.executable, "-X", "faulthandler", *program, *flags]
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=REPOSITORY, env=QUIET) as server,
+    ):
         try:
             assert server.stdout
             said = re.search(r"gRPC (\S+), REST http://([^/]+)/", server.stdout.readline())
             assert said, "the local server did not start"
             yield server, said[1], said[2]
         finally:
-            server.terminate()
+            _stop(server, errors)
+
+
+def _stop(server: subprocess.Popen[str], errors: IO[str]) -> None:
+    """Tells a server to stop; one that does not is ended, and said to be at fault, with where each of its threads was."""
+    server.terminate()
+    try:
+        server.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.send_signal(signal.SIGABRT)
+        server.wait()
+        errors.seek(0)
+        raise RuntimeError(f"expected the server to stop within {STOP_SECONDS} s, received this:\n{errors.read()[-10_000:]}") from None
 
 
 @contextlib.contextmanager
