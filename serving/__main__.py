@@ -12,6 +12,7 @@ from pathlib import Path
 
 from serving.batching import Batching
 from serving.errors import ServingError
+from serving.process import end
 from serving.request_log import SHARE, Logging
 from serving.server import GRPC_PORT, REST_PORT, ModelServer
 
@@ -84,4 +85,4 @@ def share(text: str) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

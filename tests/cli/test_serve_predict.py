@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from components.pusher import signing
+from pipelines.common.commands import serve
 from pipelines.common.commands.predict import describe, shown
-from pipelines.common.commands.serve import is_loopback
 from pipelines.common.layout import load_model
 from serving import client as client_module
 from serving.answers import SignatureInfo, TensorInfo
@@ -50,6 +50,7 @@ def served(monkeypatch):
             stand_in.events.append("stop")
 
     monkeypatch.setitem(sys.modules, "serving.server", types.SimpleNamespace(ModelServer=Server))
+    monkeypatch.setattr(serve, "end", lambda: stand_in.events.append("end"))  # it would end these tests
     return stand_in
 
 
@@ -59,7 +60,7 @@ def test_serve_announces_itself_and_a_signal_stops_it_with_0(darsena, served, ro
     before = signal.getsignal(number)
     ended = darsena("serve", "--root", root, "--grpc-port", "0", "--rest-port", "0")
     assert (ended.code, ended.err) == (0, "")
-    assert served.events == ["start", "stop"]
+    assert served.events == ["start", "stop", "end"]
     assert (served.made, served.batching, served.request_log) == ((root / "serving", [MODEL], "127.0.0.1", 0, 0), None, None)
     assert f"serving {MODEL} version 10" in ended.out
     assert "gRPC  127.0.0.1:40001" in ended.out
@@ -102,7 +103,7 @@ def test_serve_warns_of_an_address_that_others_reach(darsena, served, root):
     [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False), ("box", False)],
 )
 def test_loopback(host, loopback):
-    assert is_loopback(host) is loopback
+    assert serve.is_loopback(host) is loopback
 
 
 def test_serve_has_nothing_to_serve(darsena, served, tmp_path):

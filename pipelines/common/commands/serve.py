@@ -29,6 +29,7 @@ from pipelines.common.errors import DarsenaError, UsageError
 from pipelines.common.layout import model_names, serving_dir, versions
 from pipelines.common.quiet import NOWHERE, quiet
 from pipelines.common.trust import trusted_keys
+from serving.process import end
 
 if TYPE_CHECKING:
     from serving.server import ModelServer
@@ -91,6 +92,7 @@ def command(
         finally:
             server.stop()
     click.echo("stopped.")
+    end()
 
 
 def become(binary: Path, root: Path, names: list[str], host: str, grpc_port: int, rest_port: int, batching: bool) -> NoReturn:
