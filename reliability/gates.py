@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +49,17 @@ class Watcher:
 
 def measure(full: bool, folder: Path) -> Section:
     """Every curated schema with each of its anomalies in the training split (`full`: in each split)."""
-    rows = []
+    rows, kinds = [], Counter[str]()
     for name in model_names():
         with_schemas = [preset for preset, config in load_model(name).presets.items() if config.schema]
         for preset in ("", *with_schemas):
             what = f"{name}:{preset}" if preset else name
             injected, harmed, recorded = trials(name, preset, folder / what, ("train", "validation", "test") if full else ("train",))
-            found = f"{len(injected)} kinds: {', '.join(sorted(injected))}"
+            kinds.update(injected.keys())
             naive = f"{recorded} of {sum(injected.values())} went on"
-            rows.append(Row(f"anomalies of `{what}`", sum(injected.values()), harmed, naive, found))
-    return Section("Gates", TEXT, rows)
+            rows.append(Row(f"anomalies of `{what}`", sum(injected.values()), harmed, naive, f"{len(injected)} kinds"))
+    listed = ", ".join(f"{kind} ({count})" for kind, count in sorted(kinds.items()))
+    return Section("Gates", f"{TEXT}\nThe kinds, and how many of the {len(rows)} schemas they are of: {listed}.\n", rows)
 
 
 def trials(name: str, preset: str, root: Path, splits: tuple[str, ...]) -> tuple[dict[str, int], int, int]:
