@@ -1,5 +1,6 @@
 """The end of a process that served: at once, with its exit code, and with all that it said."""
 
+import os
 import subprocess
 import sys
 
@@ -18,7 +19,8 @@ def test_what_was_said_is_written_and_nothing_is_taken_apart():
 
 
 def test_nobody_has_to_read_what_it_said():
-    with subprocess.Popen([sys.executable, "-c", "input()" + PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command, buffered = [sys.executable, "-c", "input()" + PROGRAM], os.environ | {"PYTHONUNBUFFERED": ""}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=buffered) as process:
         process.stdout.close()
         process.stdin.write("\n")
         process.stdin.close()
