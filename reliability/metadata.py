@@ -156,9 +156,7 @@ def restarted_servers(runs: Runs, times: int) -> Row:
             said.append(" ".join(errors.split()))
             harmed += not (is_one_line(process, errors) and runs.completes())
     found = f"{times - len(said)} of {times} went on" + "".join(f"; one ended with: {text}" for text in said)
-    fault = (
-        "the server killed in the middle of a run and started again at once: the run goes on, or ends with one line and the next completes"
-    )
+    fault = "the server killed in the middle of a run and started again: the run goes on, or ends with one line and the next completes"
     return Row(fault, times, harmed, "", found)
 
 
